@@ -1,0 +1,19 @@
+/** One program in several roles; each imports only what it needs, since a cell has to start in milliseconds. */
+const [role = "", ...args] = Deno.args;
+
+switch (role) {
+  case "__cell": {
+    const { runCell } = await import("./src/cell/worker.ts");
+    await runCell(args);
+    break;
+  }
+  case "__validate": {
+    const { runValidation } = await import("./src/host/validate_child.ts");
+    await runValidation(args);
+    break;
+  }
+  default: {
+    const { runCli } = await import("./src/cli/cli.ts");
+    Deno.exit(await runCli(Deno.args));
+  }
+}

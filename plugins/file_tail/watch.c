@@ -1,0 +1,139 @@
+/* The thread that notices changes: from inotify where the system has it, and from a timer everywhere, since inotify says
+ * nothing about what other machines do to a network file system, and its queue can overflow. It only sets flags and wakes. */
+#define _GNU_SOURCE
+#include "tail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/inotify.h>
+#endif
+
+#define PAUSE_MS 2 /* between two looks: a busy writer causes some hundred wakes a second, not millions */
+
+static void notify(tail_watch_t *watch, uint32_t changed) {
+  if (changed == 0) return;
+  if (atomic_fetch_or(&watch->changed, changed) == 0) watch->context->host->wake(watch->context);
+}
+
+uint32_t tail_watch_take(tail_watch_t *watch) { return atomic_exchange(&watch->changed, 0); }
+
+#ifdef __linux__
+
+#define FOLDER_EVENTS (IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
+
+static uint32_t read_events(tail_watch_t *watch) {
+  _Alignas(struct inotify_event) char buffer[16384];
+  uint32_t changed = 0;
+  ssize_t length;
+  while ((length = read(watch->inotify, buffer, sizeof buffer)) > 0) {
+    const char *at = buffer;
+    while (at < buffer + length) {
+      const struct inotify_event *event = (const struct inotify_event *)(const void *)at;
+      changed |= event->mask == IN_MODIFY ? TAIL_CHANGED_DATA : TAIL_CHANGED_DATA | TAIL_CHANGED_FOLDERS;
+      at += sizeof *event + event->len;
+    }
+    if ((size_t)length < sizeof buffer / 2) break;
+  }
+  return changed;
+}
+
+static int new_inotify(void) { return inotify_init1(IN_NONBLOCK | IN_CLOEXEC); }
+
+static void add(tail_watch_t *watch, const char *path, uint32_t events) {
+  if (watch->inotify < 0 || inotify_add_watch(watch->inotify, path, events) >= 0) return;
+  if (errno == ENOENT || errno == ENOTDIR || errno == EACCES || watch->complained) return;
+  watch->complained = 1;
+  tail_log(watch->context, BUSBAR_LOG_WARNING, "Cannot watch \"%s\": %s; changes are found by rescan only", path, strerror(errno));
+}
+
+void tail_watch_folder(tail_watch_t *watch, const char *path) { add(watch, path, FOLDER_EVENTS | IN_ONLYDIR); }
+
+/* For a file that is reached through a link: its changes are told to the folder where it lies. */
+void tail_watch_file(tail_watch_t *watch, int fd) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  add(watch, path, IN_MODIFY);
+}
+
+#else
+
+static uint32_t read_events(tail_watch_t *watch) {
+  (void)watch;
+  return 0;
+}
+static int new_inotify(void) { return -1; }
+void tail_watch_folder(tail_watch_t *watch, const char *path) { (void)watch, (void)path; }
+void tail_watch_file(tail_watch_t *watch, int fd) { (void)watch, (void)fd; }
+
+#endif
+
+static void *run(void *argument) {
+  tail_watch_t *watch = (tail_watch_t *)argument;
+  struct pollfd waits[2] = {{watch->stop[0], POLLIN, 0}, {watch->inotify, POLLIN, 0}};
+  int64_t due = tail_clock() + watch->rescan;
+  for (;;) {
+    int64_t left = due - tail_clock();
+    uint32_t changed = 0;
+    int ready = poll(waits, 2, left <= 0 ? 0 : (int)((left + 999999) / 1000000)); /* a descriptor of -1 is ignored */
+    if (ready < 0 && errno != EINTR) return NULL;
+    if (ready > 0 && waits[0].revents != 0) return NULL;
+    if (ready > 0) changed = read_events(watch);
+    if (tail_clock() >= due) {
+      changed = TAIL_CHANGED_DATA | TAIL_CHANGED_FOLDERS;
+      due = tail_clock() + watch->rescan;
+    }
+    notify(watch, changed);
+    if (changed != 0 && poll(waits, 1, PAUSE_MS) > 0) return NULL;
+  }
+}
+
+int tail_watch_start(tail_watch_t *watch, const busbar_context_t *context, int64_t rescan) {
+  sigset_t all, before;
+  int error;
+  watch->context = context;
+  watch->rescan = rescan;
+  watch->inotify = -1;
+  watch->complained = 0;
+  atomic_store(&watch->changed, 0);
+  if (pipe(watch->stop) != 0) return errno;
+  fcntl(watch->stop[0], F_SETFD, FD_CLOEXEC);
+  fcntl(watch->stop[1], F_SETFD, FD_CLOEXEC);
+  watch->inotify = new_inotify();
+  if (watch->inotify < 0)
+    tail_log(context, BUSBAR_LOG_WARNING, "Cannot watch folders: %s; changes are found by rescan only", strerror(errno));
+  /* The process's signals are for its own threads; faults stay, so that the host's handler can tell whose they are. */
+  sigfillset(&all);
+  sigdelset(&all, SIGSEGV);
+  sigdelset(&all, SIGBUS);
+  sigdelset(&all, SIGFPE);
+  sigdelset(&all, SIGILL);
+  sigdelset(&all, SIGABRT);
+  sigdelset(&all, SIGTRAP);
+  sigdelset(&all, SIGSYS);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  error = pthread_create(&watch->thread, NULL, run, watch);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  watch->running = 1;
+  if (error == 0) return 0;
+  watch->running = 0;
+  if (watch->inotify >= 0) close(watch->inotify);
+  close(watch->stop[0]);
+  close(watch->stop[1]);
+  return error;
+}
+
+void tail_watch_stop(tail_watch_t *watch) {
+  if (!watch->running) return;
+  close(watch->stop[1]);
+  pthread_join(watch->thread, NULL);
+  close(watch->stop[0]);
+  if (watch->inotify >= 0) close(watch->inotify);
+  watch->inotify = -1;
+  watch->running = 0;
+}

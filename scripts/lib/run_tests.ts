@@ -1,0 +1,95 @@
+import { join } from "node:path";
+import { main, PROJECT, statOrNothing } from "./files.ts";
+
+/** How many tests of a run passed and failed. */
+export interface Counts {
+  passed: number;
+  failed: number;
+}
+
+/** Tests that are run by one `deno test`. */
+interface Group {
+  paths: string[];
+  /** Whether the files run side by side: only those that neither start processes under a clock nor measure. */
+  parallel: boolean;
+}
+
+/** Options of `deno test` whose value is the next argument. */
+const OPTIONS_WITH_VALUE = ["--filter", "--reporter", "--junit-path", "--seed", "--ignore"];
+
+const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*m`, "g");
+const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed/gm;
+
+/**
+ * Reads `deno test`'s summary, the last in its output. A run that failed counts at least one failure: a file that does
+ * not compile, or a process that died, has no test to blame.
+ */
+export function readCounts(output: string, exitCode: number): Counts {
+  const last = [...output.replace(ANSI, "").matchAll(SUMMARY)].at(-1);
+  const counts = { passed: Number(last?.[1] ?? 0), failed: Number(last?.[2] ?? 0) };
+  if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+/** Parts `args` into the paths to run and what else goes to `deno test`. */
+export function splitArguments(args: string[]): { paths: string[]; options: string[] } {
+  const paths: string[] = [];
+  const options: string[] = [];
+  for (const [index, arg] of args.entries()) {
+    const isValue = OPTIONS_WITH_VALUE.includes(args[index - 1] ?? "");
+    (arg.startsWith("-") || isValue ? options : paths).push(arg);
+  }
+  return { paths, options };
+}
+
+async function groupsOf(paths: string[]): Promise<Group[]> {
+  const isUnit = (path: string) => /^(\.\/)?tests\/unit(\/|$)/.test(path);
+  const wanted = paths.length > 0
+    ? paths
+    : ["tests/unit", "tests/integration", "tests/conformance", "tests/e2e", "plugins"];
+  const there: string[] = [];
+  for (const path of wanted) {
+    if (await statOrNothing(join(PROJECT, path))) there.push(path);
+    else if (paths.length > 0) throw new Error(`Cannot run tests: "${path}" does not exist`);
+  }
+  return [
+    { paths: there.filter(isUnit), parallel: true },
+    { paths: there.filter((path) => !isUnit(path)), parallel: false },
+  ].filter((group) => group.paths.length > 0);
+}
+
+async function runGroup({ paths, parallel }: Group, options: string[]): Promise<Counts> {
+  const args = ["test", "-A", "--frozen", "--permit-no-files", ...(parallel ? ["--parallel"] : [])];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...args, ...options, ...paths],
+    cwd: PROJECT,
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const chunk of child.stdout) {
+    await writeAll(chunk);
+    // The summary is at the end; what a test prints before it can be long.
+    output = (output + decoder.decode(chunk, { stream: true })).slice(-64 * 1024);
+  }
+  return readCounts(output, (await child.status).code);
+}
+
+async function writeAll(bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await Deno.stdout.write(bytes.subarray(done));
+}
+
+if (import.meta.main) {
+  await main("test", async () => {
+    const { paths, options } = splitArguments(Deno.args);
+    const total: Counts = { passed: 0, failed: 0 };
+    for (const group of await groupsOf(paths)) {
+      const counts = await runGroup(group, options);
+      total.passed += counts.passed;
+      total.failed += counts.failed;
+    }
+    console.log(`${total.passed} passed, ${total.failed} failed`);
+    if (total.failed > 0 || total.passed === 0) Deno.exit(1);
+  });
+}

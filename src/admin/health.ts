@@ -1,0 +1,23 @@
+import { Hono } from "hono";
+import { apiError } from "./errors.ts";
+import type { PipelineSource } from "./pipelines.ts";
+
+const READY = ["running", "completed", "disabled"];
+
+/** `/healthz`: the host lives. `/readyz`: every enabled pipeline runs, or has completed. */
+export function healthRoutes(source: PipelineSource): Hono {
+  const app = new Hono();
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  app.get("/readyz", (context) => {
+    const waiting = source.pipelines().filter(({ status }) => !READY.includes(status))
+      .map(({ id, status }) => ({ id, status }));
+    if (waiting.length === 0) return context.json({ status: "ready" });
+    const names = waiting.map(({ id, status }) => `"${id}" is ${status}`).join(", ");
+    return apiError(context, 503, {
+      code: "NotReady",
+      message: `Not every enabled pipeline runs: ${names}`,
+      pipelines: waiting,
+    });
+  });
+  return app;
+}

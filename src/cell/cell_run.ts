@@ -1,0 +1,288 @@
+import { logText } from "../log.ts";
+import type { MemoryFile } from "../../ffi/memory_file.ts";
+import { blame, type KillReason, type LastExit } from "./blame.ts";
+import { CellProcess, type ExitStatus } from "./cell_process.ts";
+import {
+  type ComponentPlace,
+  componentPlaces,
+  type PlannedCell,
+  sourcePlaces,
+} from "./cell_plan.ts";
+import {
+  createRecorder,
+  planRecorder,
+  type SourceState,
+  writeSourceState,
+} from "./flight_recorder.ts";
+import { HangWatch } from "./hang_watch.ts";
+import { LimitWatch } from "./limits.ts";
+import { isHeld } from "./process_facts.ts";
+import { LogRing } from "./log_ring.ts";
+import type { CellMessage, CellPlugin, ComponentFailure, PipelineState } from "./protocol.ts";
+import { RecorderLogs } from "./recorder_logs.ts";
+import { type ComponentReading, RecorderReader } from "./recorder_reader.ts";
+import type { Executable } from "./run_directory.ts";
+import type { SocketFolder } from "./socket_folder.ts";
+import { RecorderSourceLayout } from "../../ffi/recorder_layout.ts";
+
+/** Between two samples of a cell, in ms. */
+export const TICK_MS = 250;
+
+/** What all cells of a host have in common. */
+export interface CellSurroundings {
+  executable: Executable;
+  /** Build id of host and cells. */
+  build: string;
+  sockets: SocketFolder;
+  storeDirectory: string;
+  /** By name, all that cells may need. */
+  plugins: Map<string, CellPlugin>;
+  preload: string[];
+  logLevel: string;
+}
+
+/** What a run tells while it lasts. */
+export interface CellRunEvents {
+  onReady(): void;
+  onPipeline(id: string, state: PipelineState, failure: ComponentFailure | undefined): void;
+}
+
+/** What is left of a run. */
+export interface CellEnd {
+  /** Undefined when it ended as it was told to. */
+  exit: LastExit | undefined;
+  uptimeMs: number;
+}
+
+/** One life of a cell: from its spawn to the blame. */
+export class CellRun {
+  readonly places: ComponentPlace[];
+  readonly reader: RecorderReader;
+  readonly startedAt = new Date();
+  /** Resolves when the process is gone, before the recorder is closed: `settle` reads the last of it. Never rejects. */
+  readonly ended: Promise<CellEnd>;
+  /** From spawn to ready. */
+  readyMs: number | undefined;
+  /** What components said about their health, by number. */
+  readonly healthMessages = new Map<number, string>();
+  readonly #cell: PlannedCell;
+  readonly #surroundings: CellSurroundings;
+  readonly #plugins: CellPlugin[];
+  readonly #events: CellRunEvents;
+  readonly #recorder: MemoryFile;
+  readonly #process: CellProcess;
+  readonly #logs: RecorderLogs;
+  readonly #hangs: HangWatch;
+  readonly #limits: LimitWatch;
+  readonly #started = performance.now();
+  #stopTimer: number | undefined;
+  #stopping = false;
+  #killed: KillReason | undefined;
+  #failure: ComponentFailure | undefined;
+  #sources: { key: string; turn: number; state: SourceState }[];
+
+  /**
+   * Starts the process. `resume` says where each source, by key, goes on.
+   *
+   * @throws {Error} when there is no memory or no process to be had
+   */
+  constructor(
+    cell: PlannedCell,
+    surroundings: CellSurroundings,
+    options: { resume: Map<string, SourceState>; events: CellRunEvents },
+  ) {
+    this.#cell = cell;
+    this.#surroundings = surroundings;
+    this.#events = options.events;
+    this.places = componentPlaces(cell.pipelines);
+    this.#plugins = usedPlugins(this.places, surroundings.plugins);
+    const plan = planRecorder(this.places.length, sourcePlaces(cell.pipelines).length);
+    this.#recorder = createRecorder(plan);
+    const { buffer } = this.#recorder;
+    this.reader = new RecorderReader(buffer, plan);
+    this.#sources = sourcePlaces(cell.pipelines).map(({ key }, i) => {
+      const state = options.resume.get(key) ?? { acknowledged: 0n, position: new Uint8Array() };
+      writeSourceState(buffer, plan.sourcesAt + i * RecorderSourceLayout.size, state);
+      return { key, turn: this.reader.sourceTurn(i), state };
+    });
+    try {
+      this.#process = this.#spawn();
+    } catch (error) {
+      this.#recorder.close();
+      throw error;
+    }
+    const { limits } = cell.pipelines[0]!.pipeline;
+    const { pid } = this.#process;
+    this.#limits = new LimitWatch(pid, limits);
+    this.#hangs = new HangWatch(this.reader, {
+      timeouts: this.places.map(({ pipeline }) => pipeline.timeouts),
+      tickMs: TICK_MS,
+      isHeld: () => isHeld(pid),
+    });
+    this.#logs = new RecorderLogs(cell.name, new LogRing(buffer, plan), {
+      places: this.places,
+      dropped: () => this.reader.logsDropped(),
+    });
+    this.ended = this.#process.ended.then((status) => this.#settle(status));
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Resident memory at the last sample, in bytes. */
+  get rss(): number {
+    return this.#limits.rss;
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** One sample, every {@linkcode TICK_MS}: kills the cell when it hangs or uses more than it may. */
+  tick(): void {
+    if (this.#killed !== undefined) return;
+    this.#noteSources();
+    const phase = !this.#process.connected
+      ? "hello"
+      : this.readyMs === undefined
+      ? "starting"
+      : "up";
+    const exceeded = this.#limits.check(performance.now());
+    const reason = exceeded === undefined
+      ? this.#hangs.tick(phase)
+      : { reason: "limit" as const, message: exceeded };
+    if (reason !== undefined) this.#kill(reason);
+  }
+
+  /** Tells it to stop, and kills it after the longest `shutdown_timeout` of its pipelines. */
+  stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (!this.#process.connected) return this.#process.kill();
+    const deadline = Math.max(
+      ...this.#cell.pipelines.map(({ pipeline }) => pipeline.shutdownTimeoutMs),
+    );
+    this.#process.send({ type: "stop", deadline });
+    this.#stopTimer = setTimeout(() => {
+      this.#kill({ reason: "stop_timeout", message: `cell did not stop within ${deadline} ms` });
+    }, deadline);
+  }
+
+  setLogLevel(level: string): void {
+    this.#process.send({ type: "log_level", level });
+  }
+
+  /** A copy of the component's counters. */
+  component(index: number): ComponentReading {
+    return this.reader.component(index);
+  }
+
+  /** Where its sources got to, by key. */
+  sourceStates(): Map<string, SourceState> {
+    return new Map(this.#sources.map(({ key, state }) => [key, state]));
+  }
+
+  /** Ends the use of the recorder. */
+  close(): void {
+    this.#recorder.close();
+  }
+
+  #spawn(): CellProcess {
+    const { executable, build, sockets, storeDirectory, preload, logLevel } = this.#surroundings;
+    const { name, pipelines } = this.#cell;
+    const { limits, environment } = pipelines[0]!.pipeline;
+    const plugins = Object.fromEntries(
+      this.#plugins.map((plugin) => [plugin.manifest.name, plugin]),
+    );
+    return new CellProcess({
+      executable,
+      build,
+      environment,
+      socketPath: sockets.next(),
+      recorder: { path: this.#recorder.path, size: this.#recorder.buffer.byteLength },
+      spec: {
+        name,
+        logLevel,
+        preload,
+        storeDirectory,
+        plugins,
+        pipelines,
+        descriptors: limits.descriptors,
+      },
+      onOutput: (stream, line) => this.#log("info", line, { stream }),
+      onMessage: (message) => this.#take(message),
+      onProtocolError: (message) => this.#kill({ reason: "protocol", message }),
+    });
+  }
+
+  #take(message: CellMessage): void {
+    switch (message.type) {
+      case "ready":
+        if (this.readyMs !== undefined) return;
+        this.readyMs = Math.round(performance.now() - this.#started);
+        this.#log("info", "Cell ready", { pid: this.pid, ready_ms: this.readyMs });
+        return this.#events.onReady();
+      case "pipeline":
+        return this.#events.onPipeline(message.id, message.state, message.failure);
+      case "fatal":
+        this.#failure ??= message.failure;
+        return;
+      case "health":
+        if (message.component < this.places.length) {
+          this.healthMessages.set(message.component, message.message);
+        }
+    }
+  }
+
+  #kill(reason: KillReason): void {
+    this.#killed ??= reason;
+    this.#process.kill();
+  }
+
+  /** Keeps each source's last whole state: a cell may die while it writes one. */
+  #noteSources(): void {
+    for (const [i, source] of this.#sources.entries()) {
+      const turn = this.reader.sourceTurn(i);
+      if (turn === source.turn) continue;
+      const state = this.reader.source(i);
+      if (state === undefined) continue;
+      source.turn = turn;
+      source.state = state;
+    }
+  }
+
+  #settle(status: ExitStatus): CellEnd {
+    clearTimeout(this.#stopTimer);
+    const uptimeMs = performance.now() - this.#started;
+    this.#logs.finish();
+    this.#noteSources();
+    const asTold = this.#stopping && this.#killed === undefined && this.#failure === undefined &&
+      (!this.#process.connected || (status.code === 0 && this.reader.endedCleanly()));
+    if (asTold) return { exit: undefined, uptimeMs };
+    const exit = blame({
+      status,
+      at: new Date(),
+      reader: this.reader,
+      places: this.places,
+      plugins: this.#plugins,
+      killed: this.#killed,
+      failure: this.#failure,
+    });
+    return { exit, uptimeMs };
+  }
+
+  #log(level: "info", text: string, properties: Record<string, unknown>): void {
+    const [only, ...others] = this.#cell.pipelines;
+    const pipeline = others.length === 0 ? { pipeline: only?.pipeline.id } : {};
+    logText(["busbar", "cell"], level, {
+      text,
+      properties: { cell: this.#cell.name, ...pipeline, ...properties },
+    });
+  }
+}
+
+function usedPlugins(places: ComponentPlace[], all: Map<string, CellPlugin>): CellPlugin[] {
+  const names = new Set(places.map(({ component }) => component.plugin));
+  return [...names].flatMap((name) => all.get(name) ?? []);
+}

@@ -1,0 +1,78 @@
+/**
+ * What host and cell say to each other over their private socket. What changes often (counters, heartbeat, logs,
+ * positions) does not travel here: it lies in the flight recorder, where the host still finds it when the cell is dead.
+ */
+import type { CallName } from "../../ffi/recorder_layout.ts";
+import type { ResolvedPipeline } from "../config/resolved.ts";
+import type { Manifest } from "../plugin/manifest.ts";
+
+/** A plugin as a cell loads it: from its copy in the store, never from where the operator put it. */
+export interface CellPlugin {
+  manifest: Manifest;
+  /** Absolute path of the library in the store. */
+  library: string;
+  /** Absolute path of its folder in the store. */
+  directory: string;
+  /** The ABI hash that inspection read; compared once more after loading. */
+  abiHash: string;
+}
+
+/** One pipeline, or one partition of it, in a cell. */
+export interface CellPipeline {
+  pipeline: ResolvedPipeline;
+  partitionIndex: number;
+  partitionCount: number;
+  /** Folder under which each component gets its private data folder, named by its id. */
+  dataDirectory: string;
+}
+
+/**
+ * Everything a cell needs to know. Components are numbered through all pipelines in order; so are sources. These numbers
+ * are their places in the flight recorder, whose source places hold where to resume when the cell starts.
+ */
+export interface CellSpec {
+  name: string;
+  logLevel: string;
+  preload: string[];
+  /** Folder of all plugin copies: code under it is a plugin's when blame is laid. */
+  storeDirectory: string;
+  /** By plugin name; without the built-in one. */
+  plugins: Record<string, CellPlugin>;
+  pipelines: CellPipeline[];
+  /** Open files that the cell may have. */
+  descriptors: number;
+}
+
+/** A component's failure that is not a crash. */
+export interface ComponentFailure {
+  pipeline: string;
+  /** Id of the component; "" where the plugin as a whole failed. */
+  component: string;
+  plugin: string;
+  call: CallName | "load";
+  /** Stable code for the API: LoadFailed, CreateFailed, RestoreFailed, StartFailed, Fatal, MalformedBatch, Rejected. */
+  code: string;
+  message: string;
+}
+
+export type PipelineState = "running" | "completed" | "stopped" | "failed";
+
+export type CellMessage =
+  /** First of all; the host refuses another build. */
+  | { type: "hello"; pid: number; build: string }
+  /** Every component of every pipeline was started. */
+  | { type: "ready" }
+  /** `failure` goes with "failed": the pipeline stops for good, e.g. because of `on_failure: stop`. */
+  | { type: "pipeline"; id: string; state: PipelineState; failure?: ComponentFailure }
+  /** The cell ends itself because of this; it is to be replaced and the failure counted like a crash. */
+  | { type: "fatal"; failure: ComponentFailure }
+  /** `component` is the number in the recorder, where the health itself is. */
+  | { type: "health"; component: number; message: string }
+  /** For the host's standard output, as it is. */
+  | { type: "output"; text: string };
+
+export type HostMessage =
+  | { type: "init"; spec: CellSpec }
+  /** Stop everything in order, then end with code 0. What has not ended `deadline` ms from now will be killed. */
+  | { type: "stop"; deadline: number }
+  | { type: "log_level"; level: string };

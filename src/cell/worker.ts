@@ -1,0 +1,143 @@
+/** The cell: loads plugins and runs pipelines, in a process of its own. See supervisor.ts for who starts it. */
+import { MemoryFile } from "../../ffi/memory_file.ts";
+import { SharedLayout } from "../../ffi/recorder_layout.ts";
+import { loadShim } from "../../ffi/shim.ts";
+import { buildInfo } from "../build_info.ts";
+import { CellLog, LOG_LEVELS, type LogLevelName } from "../component/cell_log.ts";
+import { PluginError } from "../plugin/errors.ts";
+import { ComponentError } from "../pipeline/pipeline.ts";
+import { type Channel, connectChannel } from "./channel.ts";
+import { CellRecorder } from "./flight_recorder.ts";
+import type { CellMessage, CellSpec, ComponentFailure, HostMessage } from "./protocol.ts";
+import { Scheduler } from "./scheduler.ts";
+import { assemble } from "./assembly.ts";
+
+type HostChannel = Channel<HostMessage, CellMessage>;
+
+/** Exit code of a cell that ended itself because a component is beyond repair; the host was told why. */
+export const FATAL_EXIT = 70;
+
+/** Runs a cell until the host lets it end. Arguments: socket, recorder file in the host's /proc folder and its size. */
+export async function runCell(args: string[]): Promise<never> {
+  const [socket, recorderPath, recorderSize] = args;
+  const host = /^\/proc\/(\d+)\//.exec(recorderPath ?? "")?.[1];
+  if (!socket || !recorderPath || !recorderSize || !host) {
+    throw new Error("Cannot run as a cell: only busbar itself starts cells");
+  }
+  leaveWithHost();
+  const file = MemoryFile.open(recorderPath, Number(recorderSize));
+  const recorder = new CellRecorder(file.buffer);
+  const channel: HostChannel = await connectChannel(socket);
+  await channel.send({ type: "hello", pid: Deno.pid, build: buildInfo().buildId });
+  const cell = new Cell(channel, recorder);
+  for await (const message of channel) await cell.take(message, file, Number(host));
+  return Deno.exit(0);
+}
+
+/** Standard input ends when the host does, however it ended. */
+function leaveWithHost(): void {
+  void (async () => {
+    const buffer = new Uint8Array(64);
+    while (await Deno.stdin.read(buffer).catch(() => null) !== null);
+    Deno.exit(0);
+  })();
+}
+
+class Cell {
+  readonly #channel: HostChannel;
+  readonly #recorder: CellRecorder;
+  #scheduler: Scheduler | null = null;
+  #ending = false;
+
+  constructor(channel: HostChannel, recorder: CellRecorder) {
+    this.#channel = channel;
+    this.#recorder = recorder;
+  }
+
+  async take(message: HostMessage, file: MemoryFile, parent: number): Promise<void> {
+    switch (message.type) {
+      case "init":
+        return await this.#init(message.spec, file, parent);
+      case "log_level":
+        return setLogLevel(message.level);
+      case "stop":
+        return void this.#stop(message.deadline);
+    }
+  }
+
+  async #init(spec: CellSpec, file: MemoryFile, parent: number): Promise<void> {
+    const status = loadShim().bb_init(file.pointer, parent, BigInt(spec.descriptors));
+    if (status !== 0) {
+      throw new Error(`Cannot start cell "${spec.name}": error ${status} of the system`);
+    }
+    setLogLevel(spec.logLevel);
+    const log = new CellLog();
+    const beat = setInterval(() => this.#recorder.beat(), 250);
+    try {
+      this.#scheduler = await assemble(spec, {
+        recorder: this.#recorder,
+        recorderAddress: Deno.UnsafePointer.value(file.pointer),
+        log,
+        send: (message) => this.#channel.send(message),
+        fatal: (failure) => this.#fatal(failure),
+        ended: () => this.#leave(),
+      });
+      await this.#scheduler.start();
+    } catch (error) {
+      return await this.#fatal(failureOf(error, spec));
+    } finally {
+      clearInterval(beat);
+    }
+    await this.#channel.send({ type: "ready" });
+    void this.#scheduler.run();
+  }
+
+  #stop(deadline: number): void {
+    if (this.#scheduler === null) return void this.#leave();
+    void this.#scheduler.stop(deadline);
+  }
+
+  /** Ends the process at once: a component is beyond repair, and so may be the memory of them all. */
+  async #fatal(failure: ComponentFailure): Promise<void> {
+    if (this.#ending) return;
+    this.#ending = true;
+    await this.#channel.send({ type: "fatal", failure }).catch(() => {});
+    this.#recorder.cleanExit();
+    Deno.exit(FATAL_EXIT);
+  }
+
+  #leave(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#recorder.cleanExit();
+    this.#channel.close();
+    Deno.exit(0);
+  }
+}
+
+function setLogLevel(level: string): void {
+  const shared = new Deno.UnsafePointerView(loadShim().bb_shared()!);
+  const view = new DataView(shared.getArrayBuffer(SharedLayout.size));
+  view.setInt32(
+    SharedLayout.offset.log_level,
+    LOG_LEVELS[level as LogLevelName] ?? LOG_LEVELS.info,
+    true,
+  );
+}
+
+function failureOf(error: unknown, spec: CellSpec): ComponentFailure {
+  if (error instanceof ComponentError) return error.failure;
+  const plugin = error instanceof PluginError
+    ? Object.entries(spec.plugins).find(([, plugin]) => plugin.library === error.path)?.[0] ?? ""
+    : "";
+  const code = error instanceof PluginError ? error.code : "LoadFailed";
+  const message = error instanceof Error ? error.message : String(error);
+  return {
+    pipeline: spec.pipelines[0]?.pipeline.id ?? "",
+    component: "",
+    plugin,
+    call: "load",
+    code,
+    message,
+  };
+}

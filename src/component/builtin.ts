@@ -1,0 +1,301 @@
+import { type ComponentKind, Status } from "../../ffi/layout.ts";
+import { CALL_NUMBER, type CallName } from "../../ffi/recorder_layout.ts";
+import type { ComponentRecord } from "../cell/flight_recorder.ts";
+import type { Batch } from "../event/batch.ts";
+import { RecordReader } from "../event/reader.ts";
+import type { LogLevelName } from "./cell_log.ts";
+import type {
+  Acknowledged,
+  Completion,
+  Instance,
+  Result,
+  Resume,
+  SavedState,
+} from "./component.ts";
+
+/** What a component written in TypeScript gets: what `busbar_context_t` is to a native one. */
+export interface BuiltinContext {
+  readonly id: string;
+  readonly pipelineId: string;
+  /** Settings, checked against the manifest's schema, defaults filled in. */
+  readonly config: Record<string, unknown>;
+  /** A private folder, kept over restarts; made by who needs it. */
+  readonly dataDirectory: string;
+  readonly partitionIndex: number;
+  readonly partitionCount: number;
+  /** From `start` on: resume right after it; empty: from the beginning. */
+  readonly position: Uint8Array;
+  /** From `start` on: how far the sources upstream are finished. */
+  readonly acknowledged: readonly Acknowledged[];
+  log(level: LogLevelName, message: string, fields?: Record<string, unknown>): void;
+  /** Asks for a call soon; see `busbar_host_t`. */
+  wake(): void;
+  /** Ends a PENDING write. */
+  complete(completion: Completion): void;
+  /** Writes to the host's standard output. Resolves when it was taken. */
+  print(text: string): Promise<void>;
+}
+
+/**
+ * A component written in TypeScript. Its functions mean what their namesakes in `busbar.h` do; those that are missing are
+ * not offered. What they throw is the message of a failure: FAILED from `start`, FATAL otherwise.
+ */
+export interface BuiltinComponent {
+  restore?(state: SavedState): void | Promise<void>;
+  start?(): void | Promise<void>;
+  stop?(): void | Promise<void>;
+  save?(): SavedState | Promise<SavedState>;
+  destroy?(): void | Promise<void>;
+  /** "" when well, else what is wrong. */
+  health?(): string | Promise<string>;
+  poll?(batch: Batch): Result;
+  commit?(position: Uint8Array): Result;
+  process?(batch: Batch): Result;
+  tick?(batch: Batch): Result;
+  write?(batch: Batch): Result;
+  flush?(): Result;
+}
+
+/** Makes an instance. What it throws says what is wrong with the settings. */
+export type BuiltinFactory = (
+  context: BuiltinContext,
+) => BuiltinComponent | Promise<BuiltinComponent>;
+
+export interface BuiltinOptions {
+  id: string;
+  pipelineId: string;
+  kind: ComponentKind;
+  index: number;
+  outputs: readonly string[];
+  tickInterval: number;
+  config: Record<string, unknown>;
+  dataDirectory: string;
+  partitionIndex: number;
+  partitionCount: number;
+  factory: BuiltinFactory;
+  record: ComponentRecord;
+  log(level: LogLevelName, message: string, fields: Record<string, unknown>): void;
+  /** Has the cell look for wakes and completions. */
+  interrupt(): void;
+  complete(index: number, completion: Completion): void;
+  print(text: string): Promise<void>;
+}
+
+/** An instance of a component written in TypeScript, with the records that the shim keeps for native ones. */
+export class BuiltinInstance implements Instance, BuiltinContext {
+  readonly id: string;
+  readonly pipelineId: string;
+  readonly kind: ComponentKind;
+  readonly plugin = "builtin";
+  readonly index: number;
+  readonly blocking = false;
+  readonly outputs: readonly string[];
+  readonly tickInterval: number;
+  readonly config: Record<string, unknown>;
+  readonly dataDirectory: string;
+  readonly partitionIndex: number;
+  readonly partitionCount: number;
+  position = new Uint8Array(0);
+  acknowledged: readonly Acknowledged[] = [];
+  readonly #options: BuiltinOptions;
+  readonly #record: ComponentRecord;
+  readonly #first = new RecordReader();
+  #component: BuiltinComponent = {};
+  #woken = false;
+  #message = "";
+
+  constructor(options: BuiltinOptions) {
+    this.#options = options;
+    this.#record = options.record;
+    this.id = options.id;
+    this.pipelineId = options.pipelineId;
+    this.kind = options.kind;
+    this.index = options.index;
+    this.outputs = options.outputs;
+    this.tickInterval = options.tickInterval;
+    this.config = options.config;
+    this.dataDirectory = options.dataDirectory;
+    this.partitionIndex = options.partitionIndex;
+    this.partitionCount = options.partitionCount;
+  }
+
+  log(level: LogLevelName, message: string, fields: Record<string, unknown> = {}): void {
+    const { pipelineId: pipeline, plugin, id: component } = this;
+    this.#options.log(level, message, { pipeline, plugin, component, ...fields });
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#options.interrupt();
+  }
+
+  complete(completion: Completion): void {
+    this.#options.complete(this.index, completion);
+    this.#options.interrupt();
+  }
+
+  print(text: string): Promise<void> {
+    return this.#options.print(text);
+  }
+
+  has(call: CallName): boolean {
+    return call === "create" || call === "destroy" ||
+      this.#component[call as keyof BuiltinComponent] !== undefined;
+  }
+
+  error(): string {
+    const message = this.#message;
+    this.#message = "";
+    return message;
+  }
+
+  get woken(): boolean {
+    return this.#woken;
+  }
+
+  takeWake(): boolean {
+    const woken = this.#woken;
+    this.#woken = false;
+    return woken;
+  }
+
+  setResume(resume: Resume): void {
+    this.position = new Uint8Array(resume.position);
+    this.acknowledged = resume.acknowledged;
+  }
+
+  create(): Result {
+    return this.#call("create", Status.FAILED, async () => {
+      this.#component = await this.#options.factory(this);
+      return Status.OK;
+    });
+  }
+
+  restore(state: SavedState): Result {
+    return this.#call("restore", Status.INVALID, () => done(this.#component.restore?.(state)));
+  }
+
+  start(): Result {
+    return this.#call("start", Status.FAILED, () => done(this.#component.start?.()));
+  }
+
+  stop(): Result {
+    return this.#call("stop", Status.FAILED, () => done(this.#component.stop?.()));
+  }
+
+  async save(): Promise<SavedState> {
+    return await this.#component.save!();
+  }
+
+  destroy(): Result {
+    return this.#call("destroy", Status.FAILED, () => done(this.#component.destroy?.()));
+  }
+
+  health(): Result {
+    const note = (message: string): number => {
+      this.#message = message;
+      return message === "" ? Status.OK : Status.FAILED;
+    };
+    return this.#call("health", Status.FAILED, () => {
+      const message = this.#component.health!();
+      return typeof message === "string" ? note(message) : message.then(note);
+    });
+  }
+
+  poll(batch: Batch): Result {
+    const { count, length } = batch;
+    const result = this.#call("poll", Status.FATAL, () => this.#component.poll!(batch));
+    return this.#after(
+      result,
+      () => this.#record.emitted(batch.count - count, batch.length - length),
+    );
+  }
+
+  commit(position: Uint8Array): Result {
+    return this.#call("commit", Status.FAILED, () => this.#component.commit!(position));
+  }
+
+  release(): Result {
+    return Status.OK;
+  }
+
+  process(batch: Batch): Result {
+    this.#note(batch);
+    const result = this.#call("process", Status.FATAL, () => this.#component.process!(batch));
+    return this.#after(result, (status) => {
+      for (const out of batch.outputs) this.#record.emitted(out.count, out.length);
+      if (status === Status.OK) this.#record.received(batch.count, batch.length);
+    });
+  }
+
+  tick(batch: Batch): Result {
+    const result = this.#call("tick", Status.FATAL, () => this.#component.tick!(batch));
+    return this.#after(result, () => {
+      for (const out of batch.outputs) this.#record.emitted(out.count, out.length);
+    });
+  }
+
+  write(batch: Batch): Result {
+    const { count, length } = batch;
+    this.#note(batch);
+    const result = this.#call("write", Status.FATAL, () => this.#component.write!(batch));
+    return this.#after(result, (status) => {
+      if (status === Status.OK) this.#record.received(count, length);
+    });
+  }
+
+  flush(): Result {
+    return this.#call("flush", Status.FATAL, () => this.#component.flush!());
+  }
+
+  #sequence = 0;
+
+  #note(batch: Batch): void {
+    this.#sequence = this.#first.open(batch).next() ? this.#first.sequence : 0;
+  }
+
+  /** Makes a call as the shim makes a native one; what it throws becomes `failure`. */
+  #call(call: CallName, failure: number, make: () => Result): Result {
+    this.#record.enter(CALL_NUMBER[call], this.#sequence);
+    const failed = (error: unknown): number => {
+      this.#message = error instanceof Error ? error.message : String(error);
+      return this.#leave(failure);
+    };
+    try {
+      const result = make();
+      if (typeof result === "number") return this.#leave(result);
+      // A promise waits on its own: only what keeps the event loop busy counts as being inside a call.
+      this.#leave(Status.OK);
+      const again = () => this.#record.enter(CALL_NUMBER[call], this.#sequence);
+      return result.then((status) => {
+        again();
+        return this.#leave(status);
+      }, (error) => {
+        again();
+        return failed(error);
+      });
+    } catch (error) {
+      return failed(error);
+    }
+  }
+
+  #leave(status: number): number {
+    this.#record.leave(status);
+    return status;
+  }
+
+  #after(result: Result, then: (status: number) => void): Result {
+    if (typeof result !== "number") {
+      return result.then((status) => {
+        then(status);
+        return status;
+      });
+    }
+    then(result);
+    return result;
+  }
+}
+
+function done(result: void | Promise<void>): Result {
+  return result === undefined ? Status.OK : result.then(() => Status.OK);
+}

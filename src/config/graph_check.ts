@@ -1,0 +1,214 @@
+import { type Catalog, lookUp } from "./catalog.ts";
+import { checkCells } from "./cell_check.ts";
+import { checkSharedConfig, componentConfig } from "./component_config.ts";
+import { ConfigError, type Diagnostic, hasErrors, sortDiagnostics } from "./diagnostic.ts";
+import { connect, type Edge, type GraphNode, outputsOf } from "./graph.ts";
+import type { LoadedConfig } from "./load.ts";
+import { pipelineSettings } from "./pipeline_settings.ts";
+import type { ResolvedComponent, ResolvedPipeline } from "./resolved.ts";
+import type { PipelineConfig } from "./schema.ts";
+import { formatPath } from "./source.ts";
+import { didYouMean } from "./suggest.ts";
+
+export type { Catalog, ComponentDescription, PluginDescription } from "./catalog.ts";
+
+/**
+ * Checks a configuration against the plugins there are, and makes the plan for the cells. Loads
+ * nothing and opens no connection.
+ * @returns every finding, and the pipelines that have no error. Errors of a pipeline that is disabled
+ * come as warnings, since they stop nothing.
+ */
+export async function resolveConfig(
+  loaded: LoadedConfig,
+  catalog: Catalog,
+): Promise<{ pipelines: ResolvedPipeline[]; diagnostics: Diagnostic[] }> {
+  const diagnostics = checkPlugins(loaded, catalog);
+  const pipelines: ResolvedPipeline[] = [];
+  for (const [id, config] of Object.entries(loaded.config.pipelines)) {
+    const checker = new PipelineChecker(loaded, catalog, { id, config });
+    const resolved = await checker.resolve();
+    const found = checker.diagnostics;
+    if (!hasErrors(found)) pipelines.push(resolved);
+    diagnostics.push(...config.enabled ? found : found.map(asWarning));
+  }
+  const { refused, diagnostics: shared } = checkCells(loaded, catalog, pipelines);
+  diagnostics.push(...shared);
+  return {
+    pipelines: pipelines.filter(({ id }) => !refused.has(id)),
+    diagnostics: sortDiagnostics(diagnostics),
+  };
+}
+
+/** Every finding of `resolveConfig`, sorted by place. */
+export async function checkConfig(loaded: LoadedConfig, catalog: Catalog): Promise<Diagnostic[]> {
+  return (await resolveConfig(loaded, catalog)).diagnostics;
+}
+
+/**
+ * The plan for the cells.
+ * @throws ConfigError if anything is wrong with any enabled pipeline
+ */
+export async function resolvePipelines(
+  loaded: LoadedConfig,
+  catalog: Catalog,
+): Promise<ResolvedPipeline[]> {
+  const { pipelines, diagnostics } = await resolveConfig(loaded, catalog);
+  if (hasErrors(diagnostics)) throw new ConfigError(loaded.source.file, diagnostics);
+  return pipelines;
+}
+
+function asWarning(diagnostic: Diagnostic): Diagnostic {
+  return { ...diagnostic, severity: "warning" };
+}
+
+function checkPlugins(loaded: LoadedConfig, catalog: Catalog): Diagnostic[] {
+  const names = catalog.plugins.map(({ name }) => name);
+  const unknown = Object.keys(loaded.config.plugins.use).filter((name) => !names.includes(name))
+    .map((name) =>
+      loaded.source.diagnostic(
+        ["plugins", "use", name],
+        `Unknown plugin "${name}" in plugins.use`,
+        {
+          suggestion: didYouMean(name, names),
+          severity: "warning",
+          at: "key",
+        },
+      )
+    );
+  return [...unknown, ...catalog.plugins.flatMap((plugin) => checkSharedConfig(loaded, plugin))];
+}
+
+class PipelineChecker {
+  readonly diagnostics: Diagnostic[] = [];
+  readonly #loaded: LoadedConfig;
+  readonly #catalog: Catalog;
+  readonly #id: string;
+  readonly #config: PipelineConfig;
+
+  constructor(
+    loaded: LoadedConfig,
+    catalog: Catalog,
+    { id, config }: { id: string; config: PipelineConfig },
+  ) {
+    this.#loaded = loaded;
+    this.#catalog = catalog;
+    this.#id = id;
+    this.#config = config;
+  }
+
+  async resolve(): Promise<ResolvedPipeline> {
+    const { sources, processors, reactions } = this.#config;
+    const nodes = [
+      ...Object.entries(sources).map(([id, { use }]) =>
+        this.#node("source", id, { use, from: [] })
+      ),
+      ...Object.entries(processors).map(([id, entry]) => this.#node("processor", id, entry)),
+      ...Object.entries(reactions).map(([id, entry]) => this.#node("reaction", id, entry)),
+    ];
+    const { order, edges, diagnostics } = connect(this.#loaded.source, nodes);
+    this.diagnostics.push(...diagnostics);
+    this.#checkPartitions(nodes);
+    this.#checkIsolation(nodes);
+    const components: ResolvedComponent[] = [];
+    for (const node of order) {
+      if (node.found === undefined) continue;
+      components.push(await this.#component(node, { ...node.found, from: edges.get(node) ?? [] }));
+    }
+    return { ...pipelineSettings(this.#id, this.#config, this.#loaded.config.cells), components };
+  }
+
+  #node(
+    kind: GraphNode["kind"],
+    id: string,
+    { use, from }: { use: string; from: readonly string[] },
+  ): GraphNode {
+    const path = ["pipelines", this.#id, `${kind}s`, id];
+    const node: GraphNode = { id, kind, path, reads: from };
+    const found = lookUp(this.#catalog, use, kind);
+    const where = [...path, "use"];
+    const { source, config } = this.#loaded;
+    if ("message" in found) {
+      this.diagnostics.push(
+        source.diagnostic(where, `${found.message} in ${formatPath(where)}`, {
+          suggestion: found.suggestion,
+        }),
+      );
+      return node;
+    }
+    const { name } = found.plugin;
+    if (Object.hasOwn(config.plugins.use, name) && config.plugins.use[name]?.enabled === false) {
+      this.diagnostics.push(
+        source.diagnostic(
+          where,
+          `Cannot use plugin "${name}" in ${formatPath(where)}: it is disabled`,
+          {
+            suggestion: `set plugins.use.${name}.enabled: true, or disable the pipeline`,
+          },
+        ),
+      );
+    }
+    return { ...node, found };
+  }
+
+  #checkPartitions(nodes: readonly GraphNode[]): void {
+    if (this.#config.partitions === 1) return;
+    for (const { id, kind, found } of nodes) {
+      if (kind !== "source" || found === undefined || found.component.partitioned) continue;
+      const path = ["pipelines", this.#id, "partitions"];
+      const message =
+        `Cannot run ${this.#config.partitions} partitions of pipeline "${this.#id}": ` +
+        `source "${id}" (${found.plugin.name}/${found.component.name}) cannot be partitioned`;
+      this.diagnostics.push(this.#loaded.source.diagnostic(path, message));
+    }
+  }
+
+  #checkIsolation(nodes: readonly GraphNode[]): void {
+    if (this.#config.isolation === "process") return;
+    const foreign = nodes.find(({ found }) => found && found.plugin.name !== "builtin");
+    if (foreign === undefined) return;
+    const path = ["pipelines", this.#id, "isolation"];
+    const message = `Cannot run pipeline "${this.#id}" without isolation: ` +
+      `plugin "${foreign.found?.plugin.name}" is not built in`;
+    this.diagnostics.push(this.#loaded.source.diagnostic(path, message));
+  }
+
+  async #component(
+    { id, kind, path }: GraphNode,
+    { plugin, component, from }: NonNullable<GraphNode["found"]> & { from: Edge[] },
+  ): Promise<ResolvedComponent> {
+    const entry = this.#config[`${kind}s`][id];
+    const { config, diagnostics } = await componentConfig(this.#loaded, {
+      path,
+      plugin,
+      component,
+      config: entry?.config,
+    });
+    this.diagnostics.push(...diagnostics);
+    return {
+      id,
+      kind,
+      plugin: plugin.name,
+      component: component.name,
+      config,
+      from,
+      outputs: kind === "reaction" ? [] : outputsOf(component),
+      blocking: component.blocking ?? false,
+      replayable: component.replayable ?? false,
+      ...(kind === "reaction" ? { delivery: deliveryOf(this.#config.reactions[id]!) } : {}),
+    };
+  }
+}
+
+function deliveryOf(
+  { retry, on_failure }: PipelineConfig["reactions"][string],
+): NonNullable<ResolvedComponent["delivery"]> {
+  return {
+    retry: {
+      initialMs: retry.initial,
+      maxMs: retry.max,
+      multiplier: retry.multiplier,
+      maxAttempts: retry.max_attempts,
+    },
+    onFailure: on_failure,
+  };
+}

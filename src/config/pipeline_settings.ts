@@ -1,0 +1,58 @@
+import type { ResolvedPipeline } from "./resolved.ts";
+import type { Config, PipelineConfig } from "./schema.ts";
+
+/** A pipeline's settings over the defaults of `cells`, in the words and units of the program. */
+export function pipelineSettings(
+  id: string,
+  pipeline: PipelineConfig,
+  cells: Config["cells"],
+): Omit<ResolvedPipeline, "components"> {
+  const limits = over(cells.limits, pipeline.limits);
+  const restart = over(cells.restart, pipeline.restart);
+  const timeouts = over(cells.timeouts, pipeline.timeouts);
+  const { batch } = pipeline;
+  return {
+    id,
+    enabled: pipeline.enabled,
+    cell: pipeline.cell ?? id,
+    partitions: pipeline.partitions,
+    isolation: pipeline.isolation,
+    validate: pipeline.validate,
+    batch: {
+      maxEvents: batch.max_events,
+      maxBytes: batch.max_bytes,
+      maxDelayMs: batch.max_delay,
+      inFlight: batch.in_flight,
+    },
+    checkpointIntervalMs: pipeline.checkpoint_interval,
+    limits: {
+      memoryBytes: limits.memory,
+      descriptors: limits.descriptors,
+      cpu: limits.cpu ?? null,
+    },
+    restart: {
+      initialMs: restart.initial,
+      maxMs: restart.max,
+      multiplier: restart.multiplier,
+      maxRestarts: restart.max_restarts,
+      windowMs: restart.window,
+    },
+    timeouts: {
+      createMs: timeouts.create,
+      callMs: timeouts.call,
+      stopMs: timeouts.stop,
+      healthMs: timeouts.health,
+    },
+    environment: pipeline.environment ?? cells.environment,
+    shutdownTimeoutMs: pipeline.shutdown_timeout ?? cells.shutdown_timeout,
+  };
+}
+
+/** The defaults, with what the pipeline gives in their place. */
+function over<T extends object>(
+  defaults: T,
+  given: { [K in keyof T]?: T[K] | undefined } = {},
+): T {
+  const present = Object.entries(given).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(present) };
+}

@@ -1,0 +1,73 @@
+/**
+ * What the cell engine gets: pipelines with every name looked up, every default filled in and every
+ * unit read. Plain JSON throughout, so that it can be sent to a cell as it is.
+ */
+export interface ResolvedPipeline {
+  id: string;
+  enabled: boolean;
+  /** Name of the process it runs in; pipelines with the same name share it. */
+  cell: string;
+  /** Number of cells it runs in, events split by key. */
+  partitions: number;
+  isolation: "process" | "none";
+  /** `strict` checks every batch once more before each consumer. */
+  validate: "normal" | "strict";
+  batch: {
+    maxEvents: number;
+    maxBytes: number;
+    maxDelayMs: number;
+    /** Batches of one source that may be under way at once. */
+    inFlight: number;
+  };
+  checkpointIntervalMs: number;
+  limits: {
+    memoryBytes: number;
+    descriptors: number;
+    /** Processor cores, averaged over 10 s; null = no limit. */
+    cpu: number | null;
+  };
+  restart: {
+    initialMs: number;
+    maxMs: number;
+    multiplier: number;
+    maxRestarts: number;
+    windowMs: number;
+  };
+  timeouts: { createMs: number; callMs: number; stopMs: number; healthMs: number };
+  /** Names of the environment variables that the cell may see. */
+  environment: string[];
+  shutdownTimeoutMs: number;
+  /** In topological order: what a component reads from stands before it. Sources come first. */
+  components: ResolvedComponent[];
+}
+
+export interface ResolvedComponent {
+  /** Unique in its pipeline. */
+  id: string;
+  kind: "source" | "processor" | "reaction";
+  /** Name of the plugin, `builtin` for what is inside the binary. */
+  plugin: string;
+  /** Name of the component within the plugin. */
+  component: string;
+  /** Final settings: schema defaults < `plugins.use.NAME.config` < the component's own. */
+  config: Record<string, unknown>;
+  /** What it reads, in the order of the file; empty for a source. */
+  from: { component: string; output: number }[];
+  /** Names of its outputs in the order of `batch->out[n]`; one, called `out`, if its plugin names none. */
+  outputs: string[];
+  /** Its calls may block, so they are made on the thread pool. */
+  blocking: boolean;
+  /** It can go back to a position that it gave earlier. */
+  replayable: boolean;
+  /** Reactions only. */
+  delivery?: {
+    retry: {
+      initialMs: number;
+      maxMs: number;
+      multiplier: number;
+      /** 0 = for ever. */
+      maxAttempts: number;
+    };
+    onFailure: "drop" | "stop";
+  };
+}

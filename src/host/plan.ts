@@ -1,0 +1,91 @@
+import { BUILTIN_MANIFEST } from "../component/builtin/manifest.ts";
+import { type Diagnostic, sortDiagnostics } from "../config/diagnostic.ts";
+import { type Catalog, resolveConfig } from "../config/graph_check.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import type { ResolvedPipeline } from "../config/resolved.ts";
+import { checkSonames } from "../plugin/shared_libraries.ts";
+import { findPlugins, type PluginSet } from "./plugin_set.ts";
+
+/** What a configuration comes to with the plugins there are. */
+export interface Plan {
+  pipelines: ResolvedPipeline[];
+  plugins: PluginSet;
+  /** All that is wrong or worth a word, of the configuration and of how it fits the plugins. */
+  diagnostics: Diagnostic[];
+}
+
+/** Checks a configuration against the plugins; loads none of them and opens no connection. */
+export async function makePlan(
+  loaded: LoadedConfig,
+  pluginDirs: readonly string[] = [],
+): Promise<Plan> {
+  const plugins = await findPlugins(loaded.config.plugins, pluginDirs);
+  const { pipelines, diagnostics } = await resolveConfig(loaded, catalogOf(plugins));
+  diagnostics.push(
+    ...loaded.warnings,
+    ...preloadFaults(loaded, plugins),
+    ...await conflicts(loaded, pipelines, plugins),
+    ...unreplayable(loaded, pipelines),
+  );
+  return { pipelines, plugins, diagnostics: sortDiagnostics(diagnostics) };
+}
+
+/** All plugins that a configuration may name. */
+export function catalogOf({ plugins }: Pick<PluginSet, "plugins">): Catalog {
+  return {
+    plugins: [
+      BUILTIN_MANIFEST,
+      ...plugins.map(({ manifest, runtime }) => ({ ...manifest, runtime })),
+    ],
+  };
+}
+
+/** Names of the plugins that the enabled pipelines run. */
+export function usedPlugins(pipelines: readonly ResolvedPipeline[]): Set<string> {
+  const enabled = pipelines.filter(({ enabled }) => enabled);
+  return new Set(enabled.flatMap(({ components }) => components.map(({ plugin }) => plugin)));
+}
+
+function preloadFaults({ source }: LoadedConfig, { rules }: PluginSet): Diagnostic[] {
+  return rules.preloadFaults.map(({ index, message }) =>
+    source.diagnostic(["plugins", "preload", index], message)
+  );
+}
+
+/** Plugins of one cell that bring different libraries under one name. */
+async function conflicts(
+  { source }: LoadedConfig,
+  pipelines: readonly ResolvedPipeline[],
+  { plugins }: PluginSet,
+): Promise<Diagnostic[]> {
+  const enabled = pipelines.filter(({ enabled }) => enabled);
+  const found: Diagnostic[] = [];
+  for (const members of Map.groupBy(enabled, ({ cell }) => cell).values()) {
+    const used = usedPlugins(members);
+    const problems = await checkSonames(plugins.filter(({ name }) => used.has(name)));
+    const last = members.at(-1)!;
+    found.push(
+      ...problems.map(({ message }) => source.diagnostic(["pipelines", last.id], message)),
+    );
+  }
+  return found;
+}
+
+/** Sources whose events are gone when their cell is. */
+function unreplayable(
+  { source }: LoadedConfig,
+  pipelines: readonly ResolvedPipeline[],
+): Diagnostic[] {
+  const enabled = pipelines.filter(({ enabled }) => enabled);
+  return enabled.flatMap((pipeline) =>
+    pipeline.components.filter(({ kind, replayable }) => kind === "source" && !replayable).map(
+      ({ id, plugin, component }) =>
+        source.diagnostic(
+          ["pipelines", pipeline.id, "sources", id, "use"],
+          `Source "${id}" (${plugin}/${component}) of pipeline "${pipeline.id}" cannot replay: events in ` +
+            "flight are lost if its cell ends unexpectedly",
+          { severity: "warning" },
+        ),
+    )
+  );
+}

@@ -1,0 +1,137 @@
+import { Status } from "../../ffi/layout.ts";
+import type { Instance } from "../component/component.ts";
+import type { Node, Surroundings } from "./node.ts";
+import type { SourceNode } from "./source_node.ts";
+
+export interface CheckpointOptions {
+  sources: readonly SourceNode[];
+  /** Reactions that make durable what they accepted. */
+  flushing: readonly Instance[];
+  nodes: readonly Node[];
+  /** Milliseconds between two rounds. */
+  interval: number;
+  /** Notes where source `number` resumes. */
+  record(number: number, sequence: number, position: Uint8Array<ArrayBuffer>): void;
+}
+
+interface Mark {
+  source: SourceNode;
+  sequence: number;
+  position: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Acknowledges in rounds what was accepted: first every reaction that can flushes, then the sources' positions as they
+ * were before are noted, then the sources are told. What was not acknowledged comes again after a crash.
+ */
+export class Checkpoints {
+  readonly #around: Surroundings;
+  readonly #options: CheckpointOptions;
+  #nextAt: number;
+  #round: Promise<void> | null = null;
+
+  constructor(around: Surroundings, options: CheckpointOptions) {
+    this.#around = around;
+    this.#options = options;
+    this.#nextAt = around.now() + options.interval;
+  }
+
+  /** Begins a round when it is time for one; when to come back at the latest. */
+  service(now: number): number {
+    if (this.#round !== null || !this.#needed()) return Infinity;
+    if (now < this.#nextAt) return this.#nextAt;
+    this.#begin(Infinity);
+    return Infinity;
+  }
+
+  /** Takes a last round for everything accepted until now. */
+  async take(deadline: number): Promise<void> {
+    await this.#round;
+    if (this.#needed()) await this.#begin(deadline);
+  }
+
+  #needed(): boolean {
+    return this.#options.sources.some(({ ledger }) => ledger.sequence > ledger.acknowledged);
+  }
+
+  #begin(deadline: number): Promise<void> {
+    return this.#round ??= this.#run(deadline).catch((error) => {
+      this.#around.log("error", "Checkpoint failed, it is tried again", { error: String(error) });
+    }).finally(() => {
+      this.#round = null;
+      this.#nextAt = this.#around.now() + this.#options.interval;
+      this.#around.interrupt();
+    });
+  }
+
+  async #run(deadline: number): Promise<void> {
+    const marks: Mark[] = this.#options.sources
+      .filter(({ ledger }) => ledger.sequence > ledger.acknowledged)
+      .map((source) => {
+        const { sequence, position } = source.ledger;
+        return { source, sequence, position: new Uint8Array(position) };
+      });
+    for (const instance of this.#options.flushing) {
+      if (!await this.#flush(instance, deadline)) return;
+    }
+    for (const { source, sequence, position } of marks) {
+      source.ledger.acknowledge(sequence);
+      this.#options.record(source.number, sequence, position);
+      if (!source.instance.has("commit") || source.ended) continue;
+      const status = await this.#alone(
+        source.instance,
+        deadline,
+        () => source.instance.commit(position),
+      );
+      if (status !== Status.OK && status !== null) {
+        const error = source.instance.error();
+        this.#around.log("warning", "Commit failed", { component: source.id, error });
+      }
+    }
+  }
+
+  /** Whether everything the reaction accepted is durable now. */
+  async #flush(instance: Instance, deadline: number): Promise<boolean> {
+    const status = await this.#alone(instance, deadline, () => instance.flush());
+    if (status === Status.OK) return true;
+    if (status === Status.FATAL) {
+      this.#around.fatal({
+        pipeline: this.#around.pipelineId,
+        component: instance.id,
+        plugin: instance.plugin,
+        call: "flush",
+        code: "Fatal",
+        message: instance.error() || "it returned FATAL without a message",
+      });
+    } else if (status !== Status.AGAIN && status !== null) {
+      const error = instance.error();
+      this.#around.log("warning", "Flush failed, it is tried again", {
+        component: instance.id,
+        error,
+      });
+    }
+    return false;
+  }
+
+  /** Makes a call when no other is being made on the instance; null when the deadline passed before. */
+  async #alone(
+    instance: Instance,
+    deadline: number,
+    call: () => number | Promise<number>,
+  ): Promise<number | null> {
+    const node = this.#options.nodes.find((node) => node.instance === instance)!;
+    while (node.busy) {
+      if (this.#around.now() >= deadline) return null;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const result = call();
+    if (typeof result === "number") return result;
+    node.busy = true;
+    try {
+      return await result;
+    } finally {
+      node.busy = false;
+      this.#around.makeReady(node);
+    }
+  }
+}

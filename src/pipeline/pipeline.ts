@@ -1,0 +1,376 @@
+import type { CallName } from "../../ffi/recorder_layout.ts";
+import { Status, statusName } from "../../ffi/layout.ts";
+import type { CellPipeline, ComponentFailure, PipelineState } from "../cell/protocol.ts";
+import { type CellRecorder, ComponentState } from "../cell/flight_recorder.ts";
+import type { Completion, Instance } from "../component/component.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { type Consumer, Node, type Surroundings } from "./node.ts";
+import { ProcessorNode } from "./processor_node.ts";
+import { ReactionNode } from "./reaction_node.ts";
+import { SourceNode } from "./source_node.ts";
+
+/** A component could not be brought up; everything that had been is down again. */
+export class ComponentError extends Error {
+  constructor(readonly failure: ComponentFailure) {
+    super(failure.message);
+  }
+}
+
+export interface PipelineOptions {
+  spec: CellPipeline;
+  /** One for each component of the spec, in its order. */
+  instances: readonly Instance[];
+  recorder: CellRecorder;
+  /** Number of this pipeline's first source in the recorder. */
+  firstSource: number;
+  /** PENDING batches that each reaction may have. */
+  maxPending: number;
+  /** A result came in off the event loop: take turns again. */
+  interrupt(): void;
+  onState(state: PipelineState, failure?: ComponentFailure): void;
+  onFatal(failure: ComponentFailure): void;
+  log: Surroundings["log"];
+}
+
+type Phase = "new" | "running" | "draining" | "ended";
+
+/** One pipeline at work: its components as nodes, their order of starting and stopping, and its turns. */
+export class Pipeline implements Surroundings {
+  readonly pipelineId: string;
+  readonly strict: boolean;
+  readonly #options: PipelineOptions;
+  readonly #nodes: Node[] = [];
+  readonly #sources: SourceNode[] = [];
+  readonly #checkpoints: Checkpoints;
+  #ready: Node[] = [];
+  #phase: Phase = "new";
+  #created: Instance[] = [];
+  #started: Instance[] = [];
+  #totals = new Map<number, { dropped: number; retries: number }>();
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: PipelineOptions) {
+    const { pipeline } = options.spec;
+    this.#options = options;
+    this.pipelineId = pipeline.id;
+    this.strict = pipeline.validate === "strict";
+    this.#connect();
+    this.#checkpoints = new Checkpoints(this, {
+      sources: this.#sources,
+      flushing: options.instances.filter((i) => i.kind === "reaction" && i.has("flush")),
+      nodes: this.#nodes,
+      interval: pipeline.checkpointIntervalMs,
+      record: (number, sequence, position) =>
+        options.recorder.writeSource(options.firstSource + number, sequence, position),
+    });
+  }
+
+  get ended(): boolean {
+    return this.#phase === "ended";
+  }
+
+  /** Resolves when nothing is left to do after the end. */
+  get settled(): Promise<void> {
+    return this.#stopping ?? Promise.resolve();
+  }
+
+  /** Whether a component asked for a call that it has not had yet. */
+  get woken(): boolean {
+    return this.#nodes.some((node) => !node.busy && node.instance.woken);
+  }
+
+  // ---- What nodes need -------------------------------------------------------------------------
+
+  now(): number {
+    return performance.now();
+  }
+
+  makeReady(node: Node): void {
+    if (node.queuedForResume) return;
+    node.queuedForResume = true;
+    this.#ready.push(node);
+  }
+
+  interrupt(): void {
+    this.#options.interrupt();
+  }
+
+  fatal(failure: ComponentFailure): void {
+    this.#phase = "ended";
+    this.#options.onFatal(failure);
+  }
+
+  giveUp(failure: ComponentFailure): void {
+    if (this.#phase === "ended") return;
+    this.#phase = "ended";
+    this.#stopping = this.#takeDown().finally(() => this.#options.onState("failed", failure));
+  }
+
+  log(level: "warning" | "error" | "info", message: string, fields: Record<string, unknown>): void {
+    this.#options.log(level, message, { pipeline: this.pipelineId, ...fields });
+  }
+
+  count(
+    index: number,
+    counter: "dropped" | "retries" | "eventsIn" | "bytesIn",
+    add: number,
+  ): void {
+    const { recorder } = this.#options;
+    if (counter === "eventsIn") return recorder.component(index).received(add, 0);
+    if (counter === "bytesIn") return recorder.component(index).received(0, add);
+    const totals = this.#totals.get(index) ?? { dropped: 0, retries: 0 };
+    totals[counter] += add;
+    this.#totals.set(index, totals);
+    recorder.setDropped(index, totals.dropped);
+    recorder.setRetries(index, totals.retries);
+  }
+
+  // ---- Life ------------------------------------------------------------------------------------
+
+  /** Creates and starts every component, those that take events before those that give them. */
+  async start(): Promise<void> {
+    const { instances, recorder, firstSource } = this.#options;
+    try {
+      for (const instance of instances) {
+        await this.#bring(instance, "create", ComponentState.CREATED, () => instance.create());
+        this.#created.push(instance);
+      }
+      const acknowledged = this.#sources.map((source) => ({
+        sourceId: source.id,
+        source: source.number,
+        sequence: source.ledger.sequence,
+      }));
+      const order = { reaction: 0, processor: 1, source: 2, bootstrap: 3, service: 3, hook: 3 };
+      for (const instance of instances.toSorted((a, b) => order[a.kind] - order[b.kind])) {
+        const source = this.#sources.find((source) => source.instance === instance);
+        const position = source
+          ? recorder.readSource(firstSource + source.number).position
+          : new Uint8Array(0);
+        instance.setResume({ position, acknowledged });
+        await this.#bring(instance, "start", ComponentState.STARTED, () => instance.start());
+        this.#started.push(instance);
+      }
+      this.#phase = "running";
+      this.#options.onState("running");
+    } catch (error) {
+      await this.#takeDown();
+      this.#phase = "ended";
+      throw error;
+    }
+  }
+
+  /**
+   * Sources stop, what is under way drains until `deadline` (in {@linkcode now}'s milliseconds), reactions flush and
+   * stop, the last checkpoint is taken. Turns must go on meanwhile.
+   */
+  stop(deadline: number): Promise<void> {
+    return this.#stopping ??= this.#stop(deadline, "stopped");
+  }
+
+  /** Polls every source once and resumes what is ready; whether anything happened. */
+  step(): boolean {
+    if (this.#phase !== "running" && this.#phase !== "draining") return false;
+    let moved = false;
+    for (let i = 0; i < this.#sources.length; i++) {
+      if (this.#sources[i]!.step()) moved = true;
+    }
+    if (this.#ready.length > 0) {
+      moved = true;
+      this.#resumeReady();
+    }
+    return moved;
+  }
+
+  /** What needs no attention after every batch: wakes, waits, checkpoints. When to come back at the latest. */
+  service(): number {
+    if (this.#phase !== "running" && this.#phase !== "draining") return Infinity;
+    const now = this.now();
+    let next = Infinity;
+    for (const node of this.#nodes) {
+      if (!node.busy && node.instance.takeWake()) {
+        if (node instanceof ReactionNode || node instanceof ProcessorNode) node.wake();
+        else this.makeReady(node);
+      }
+      if (node.dueAt <= now) this.makeReady(node);
+      else next = Math.min(next, node.dueAt);
+      this.#options.recorder.setQueued(node.instance.index, node.queued);
+      if (node instanceof ReactionNode) {
+        this.#options.recorder.setPending(node.instance.index, node.pending);
+      }
+    }
+    this.#resumeReady();
+    next = Math.min(next, this.#checkpoints.service(now));
+    if (this.#phase === "running" && this.#sources.every((source) => source.ended)) {
+      this.#stopping ??= this.#stop(Infinity, "completed");
+    }
+    return next;
+  }
+
+  /** Hands a completion on; false when it is not for this pipeline. */
+  completed(index: number, completion: Completion): boolean {
+    const node = this.#nodes.find((node) => node.instance.index === index);
+    if (node === undefined) return false;
+    if (node instanceof ReactionNode && this.#phase !== "ended") node.completed(completion);
+    return true;
+  }
+
+  /** Instances that can be asked for their health now. */
+  healthy(): Instance[] {
+    if (this.#phase !== "running") return [];
+    return this.#nodes.filter((node) => !node.busy && node.instance.has("health"))
+      .map((node) => node.instance);
+  }
+
+  /** Asks for health; no other call is made on the instance meanwhile. */
+  async ask(instance: Instance): Promise<number> {
+    const node = this.#nodes.find((node) => node.instance === instance)!;
+    if (this.#phase !== "running" || node.busy) return Status.OK;
+    const result = instance.health();
+    if (typeof result === "number") return result;
+    node.busy = true;
+    try {
+      return await result;
+    } finally {
+      node.busy = false;
+      this.makeReady(node);
+      this.interrupt();
+    }
+  }
+
+  // ---- Inside ----------------------------------------------------------------------------------
+
+  #connect(): void {
+    const { spec, instances, recorder, firstSource, maxPending } = this.#options;
+    const { pipeline } = spec;
+    const nodes = new Map<string, Node>();
+    for (const [i, component] of pipeline.components.entries()) {
+      const instance = instances[i]!;
+      let node: Node & Partial<Consumer>;
+      if (component.kind === "source") {
+        const number = this.#sources.length;
+        const { acknowledged, position } = recorder.readSource(firstSource + number);
+        const sequence = Number(acknowledged);
+        const { batch } = pipeline;
+        const source = new SourceNode(instance, this, { number, sequence, position, batch });
+        this.#sources.push(source);
+        node = source;
+      } else if (component.kind === "processor") {
+        node = new ProcessorNode(instance, this, pipeline.batch);
+      } else {
+        const delivery = component.delivery!;
+        node = new ReactionNode(instance, this, { delivery, maxPending });
+      }
+      nodes.set(component.id, node);
+      this.#nodes.push(node);
+      for (const { component: from, output } of component.from) {
+        const producer = nodes.get(from);
+        if (producer instanceof SourceNode) producer.consumers.push(node as Node & Consumer);
+        else if (producer instanceof ProcessorNode) {
+          producer.consumers[output]!.push(node as Node & Consumer);
+        }
+      }
+    }
+  }
+
+  async #bring(
+    instance: Instance,
+    call: CallName,
+    state: number,
+    make: () => number | Promise<number>,
+  ): Promise<void> {
+    const status = await make();
+    if (status !== Status.OK) {
+      const code = call === "create" ? "CreateFailed" : "StartFailed";
+      const reason = instance.error() || `it returned ${statusName(status)} without a message`;
+      throw new ComponentError({
+        pipeline: this.pipelineId,
+        component: instance.id,
+        plugin: instance.plugin,
+        call,
+        code,
+        message: reason,
+      });
+    }
+    this.#options.recorder.setState(instance.index, state);
+  }
+
+  #resumeReady(): void {
+    while (this.#ready.length > 0 && this.#phase !== "ended") {
+      const ready = this.#ready;
+      this.#ready = [];
+      for (const node of ready) {
+        node.queuedForResume = false;
+        node.resume();
+      }
+    }
+  }
+
+  async #stop(deadline: number, state: PipelineState): Promise<void> {
+    if (this.#phase !== "running") return;
+    this.#phase = "draining";
+    for (const source of this.#sources) {
+      source.halt();
+      await this.#quiet(source, deadline);
+      await this.#stopInstance(source.instance);
+      source.finish();
+    }
+    await this.#drained(deadline);
+    for (const node of this.#nodes) {
+      if (!(node instanceof ProcessorNode)) continue;
+      await this.#quiet(node, deadline);
+      node.drain();
+      await this.#drained(deadline);
+      await this.#stopInstance(node.instance);
+    }
+    await this.#checkpoints.take(deadline);
+    this.#phase = "ended";
+    await this.#takeDown();
+    this.#options.onState(state);
+  }
+
+  /** Waits until nothing is under way, or the deadline. */
+  async #drained(deadline: number): Promise<void> {
+    await this.#until(() => this.#nodes.every((node) => node.idle), deadline);
+  }
+
+  async #quiet(node: Node, deadline: number): Promise<void> {
+    await this.#until(() => !node.busy, deadline);
+  }
+
+  async #until(condition: () => boolean, deadline: number): Promise<void> {
+    while (!condition() && this.now() < deadline && this.#phase === "draining") {
+      this.interrupt();
+      await turn();
+    }
+  }
+
+  async #stopInstance(instance: Instance): Promise<void> {
+    const at = this.#started.indexOf(instance);
+    if (at < 0) return;
+    this.#started.splice(at, 1);
+    if (await instance.stop() !== Status.OK) {
+      const error = instance.error();
+      this.log("warning", "Stop failed", { component: instance.id, error });
+    }
+    this.#options.recorder.setState(instance.index, ComponentState.STOPPED);
+  }
+
+  /** Stops and destroys what is left, in the order that events flow. */
+  async #takeDown(): Promise<void> {
+    while (this.#nodes.some((node) => node.busy)) await turn();
+    const order = { source: 0, processor: 1, reaction: 2, bootstrap: 3, service: 3, hook: 3 };
+    for (const instance of this.#started.toSorted((a, b) => order[a.kind] - order[b.kind])) {
+      await this.#stopInstance(instance);
+    }
+    for (const source of this.#sources) await source.returnLoans();
+    for (const instance of this.#created.splice(0)) {
+      await instance.destroy();
+      this.#options.recorder.setState(instance.index, ComponentState.DONE);
+    }
+    for (const node of this.#nodes) node.free();
+  }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}

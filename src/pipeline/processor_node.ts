@@ -1,0 +1,276 @@
+import { BatchFlag, Status } from "../../ffi/layout.ts";
+import type { Instance } from "../component/component.ts";
+import { Arena } from "../event/arena.ts";
+import { indexAt, malformation, offsetOf, RecordReader } from "../event/reader.ts";
+import { FlowBatch, type Owner, Pool, release, Windows } from "./flow_batch.ts";
+import { detachedEntry, type Entry } from "./ledger.ts";
+import { Backoff, type Consumer, dispatch, Node, type Surroundings } from "./node.ts";
+import { type BatchSettings, LARGEST_ARENA } from "./source_node.ts";
+
+/** Hands batches to a processor and what it makes of them to its consumers. */
+export class ProcessorNode extends Node implements Consumer {
+  /** For each output, who reads it. */
+  readonly consumers: Consumer[][];
+  #waiting: FlowBatch[] = [];
+  #pools: Pool[];
+  #outputs: (FlowBatch | null)[];
+  /** The addresses of the output batches, as the plugin sees them. */
+  #table: Arena;
+  #addresses: BigUint64Array;
+  #windows = new Windows();
+  #tickBatch: FlowBatch;
+  #tickEntry: Entry = detachedEntry();
+  #nextTick: number;
+  /** Where the call that is being made begins to read. */
+  #cursor = 0;
+  #retry = new Backoff(100, 30_000);
+
+  constructor(instance: Instance, around: Surroundings, batch: BatchSettings) {
+    super(instance, around);
+    const { maxBytes: bytes, maxEvents: limit, inFlight } = batch;
+    this.consumers = instance.outputs.map(() => []);
+    this.#outputs = instance.outputs.map(() => null);
+    this.#pools = instance.outputs.map((_, output) => {
+      const owner: Owner = { recycle: (batch) => this.#recycle(batch, output) };
+      return new Pool(inFlight, () => new FlowBatch(owner, { bytes, limit }));
+    });
+    this.#table = new Arena(8 * instance.outputs.length);
+    this.#addresses = new BigUint64Array(this.#table.buffer, 0, instance.outputs.length);
+    this.#tickBatch = new FlowBatch({ recycle: () => {} }, { bytes: 0, limit: 0 });
+    this.#nextTick = this.#ticks() ? around.now() + instance.tickInterval : Infinity;
+    this.dueAt = this.#nextTick;
+  }
+
+  offer(batch: FlowBatch): void {
+    const own = batch.shared ? this.#windows.on(batch, 0, batch.count) : batch;
+    this.#waiting.push(own);
+    if (this.#waiting.length === 1 && !this.busy && !this.#blocked) this.#work();
+  }
+
+  resume(): void {
+    if (this.busy) return;
+    const now = this.around.now();
+    if (this.#blocked && this.#blockedUntil > now) return;
+    this.#blocked = false;
+    this.dueAt = this.#nextTick;
+    if (now >= this.#nextTick) {
+      this.#nextTick = now + this.instance.tickInterval;
+      this.dueAt = this.#nextTick;
+      this.#tick(0);
+      if (this.busy) return;
+    }
+    this.#work();
+  }
+
+  /** The processor asked for a tick. */
+  wake(): void {
+    if (this.instance.has("tick")) {
+      this.#nextTick = Math.min(this.#nextTick, this.around.now());
+      this.around.makeReady(this);
+    }
+  }
+
+  /** Lets it emit what it can before it is stopped. */
+  drain(): void {
+    if (this.instance.has("tick") && !this.busy) this.#tick(BatchFlag.DRAIN);
+  }
+
+  get idle(): boolean {
+    return !this.busy && this.#waiting.length === 0 && this.#tickEntry.open === 0;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  free(): void {
+    for (const pool of this.#pools) pool.free();
+    this.#windows.free();
+    this.#tickBatch.free();
+    this.#table.free();
+  }
+
+  /** No output to write to, or a failure to wait out. */
+  #blocked = false;
+  #blockedUntil = 0;
+
+  #ticks(): boolean {
+    return this.instance.tickInterval > 0 && this.instance.has("tick");
+  }
+
+  #recycle(batch: FlowBatch, output: number): void {
+    this.#pools[output]!.give(batch);
+    if (this.#blocked && this.#blockedUntil === 0) this.around.makeReady(this);
+  }
+
+  #block(until: number): void {
+    this.#blocked = true;
+    this.#blockedUntil = until;
+    if (until > 0) this.dueAt = Math.min(this.dueAt, until);
+  }
+
+  /** Gives `batch` an empty batch for each output; false while one of them has none left. */
+  #lendOutputs(batch: FlowBatch): boolean {
+    const outputs = this.#outputs;
+    for (let i = 0; i < outputs.length; i++) {
+      if (outputs[i] !== null) continue;
+      const taken = this.#pools[i]!.take();
+      if (taken === null) {
+        this.#block(0);
+        return false;
+      }
+      outputs[i] = taken;
+      this.#addresses[i] = taken.address;
+    }
+    batch.setOutputs(this.#table.address, outputs as FlowBatch[]);
+    return true;
+  }
+
+  #work(): void {
+    while (this.#waiting.length > 0 && !this.busy && !this.#blocked) {
+      const batch = this.#waiting[0]!;
+      if (!this.#lendOutputs(batch)) return;
+      this.#cursor = batch.cursor;
+      const status = this.instance.process(batch);
+      if (status === Status.OK) this.#finish(batch);
+      else this.settle(status, (status) => this.#processed(batch, status));
+    }
+  }
+
+  #finish(batch: FlowBatch): void {
+    if (!this.#ship(entryOf(batch), "process")) return;
+    if (this.#waiting.length === 1) this.#waiting.pop();
+    else this.#waiting.shift();
+    release(batch);
+  }
+
+  #processed(batch: FlowBatch, status: number): void {
+    if (status === Status.OK) return this.#finish(batch);
+    const cursor = batch.cursor;
+    switch (status) {
+      case Status.MORE: {
+        const moved = this.#outputs.some((out) => out!.count > 0 || out!.required > 0);
+        if (!moved || cursor > batch.length) {
+          return this.fail("Fatal", "process", "it returned MORE without having written anything");
+        }
+        this.#ship(entryOf(batch), "process");
+        return;
+      }
+      case Status.FAILED:
+      case Status.INVALID:
+        return this.#notProcessed(batch, status);
+      default:
+        this.failStatus("process", status);
+    }
+  }
+
+  #notProcessed(batch: FlowBatch, status: number): void {
+    const fault = malformation(batch);
+    if (fault !== "") {
+      return this.fail("MalformedBatch", "process", `it was given a malformed batch: ${fault}`);
+    }
+    const first = indexAt(batch, this.#cursor);
+    const done = first + batch.done;
+    if (done >= batch.count) {
+      return this.fail("Fatal", "process", `it failed record ${done} of a batch of ${batch.count}`);
+    }
+    const error = this.instance.error();
+    if (!this.#ship(entryOf(batch), "process")) return;
+    const offset = offsetOf(batch, done);
+    const rest = done > 0 ? this.#windows.on(batch, offset, batch.count - done) : batch;
+    rest.rewind();
+    this.#waiting[0] = rest;
+    if (status === Status.INVALID) return this.#rejectFirst(rest, error);
+    const wait = this.#retry.next();
+    this.around.count(this.instance.index, "retries", 1);
+    this.around.log("warning", "Processor failed, it is tried again", {
+      component: this.id,
+      error,
+      wait_ms: wait,
+    });
+    this.#block(this.around.now() + wait);
+  }
+
+  #rejectFirst(batch: FlowBatch, error: string): void {
+    const reader = new RecordReader().open(batch);
+    reader.next();
+    this.around.count(this.instance.index, "dropped", 1);
+    this.around.log("error", "Event dropped, the processor did not accept it", {
+      component: this.id,
+      sequence: reader.sequence,
+      error,
+    });
+    if (batch.count > 1) {
+      this.#waiting[0] = this.#windows.on(batch, reader.end, batch.count - 1);
+    } else {
+      this.#waiting.shift();
+      release(batch);
+    }
+    this.around.makeReady(this);
+  }
+
+  #tick(flags: number): void {
+    const batch = this.#tickBatch;
+    if (!this.#lendOutputs(batch)) {
+      this.#nextTick = this.around.now();
+      return;
+    }
+    batch.flags = flags;
+    batch.now = BigInt(Date.now()) * 1_000_000n;
+    this.settle(this.instance.tick(batch), (status) => {
+      if (
+        status < 0 && status !== Status.FAILED || status > Status.MORE || status === Status.AGAIN
+      ) {
+        return this.failStatus("tick", status);
+      }
+      if (!this.#ship(this.#tickEntry, "tick")) return;
+      if (status === Status.FAILED) {
+        const error = this.instance.error();
+        this.around.log("warning", "Tick failed", { component: this.id, error });
+      }
+      if (status === Status.MORE) this.#tick(flags);
+    });
+  }
+
+  /** Hands on what the outputs hold, as something that `entry` waits for; false when it was malformed. */
+  #ship(entry: Entry, call: "process" | "tick"): boolean {
+    const outputs = this.#outputs;
+    for (let i = 0; i < outputs.length; i++) {
+      const out = outputs[i]!;
+      if (out.count === 0) {
+        if (out.required > 0 && !this.#grow(out, call)) return false;
+        continue;
+      }
+      if (!this.sound(out, call)) return false;
+      outputs[i] = null;
+      const consumers = this.consumers[i]!;
+      out.required = 0;
+      out.references = 1;
+      if (consumers.length === 0) {
+        release(out);
+        continue;
+      }
+      entry.open++;
+      out.entry = entry;
+      dispatch(out, consumers);
+    }
+    return true;
+  }
+
+  #grow(out: FlowBatch, call: "process" | "tick"): boolean {
+    if (out.required > LARGEST_ARENA) {
+      const limit = `the largest that is possible has ${LARGEST_ARENA}`;
+      this.fail("MalformedBatch", call, `an event of it needs ${out.required} bytes, and ${limit}`);
+      return false;
+    }
+    if (out.required > out.capacity) out.resize(out.required);
+    out.required = 0;
+    return true;
+  }
+}
+
+function entryOf(batch: FlowBatch): Entry {
+  let at = batch;
+  while (at.base !== null) at = at.base;
+  return at.entry!;
+}

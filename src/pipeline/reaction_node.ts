@@ -1,0 +1,208 @@
+import type { CallName } from "../../ffi/recorder_layout.ts";
+import { Status } from "../../ffi/layout.ts";
+import type { Completion, Instance } from "../component/component.ts";
+import { malformation, offsetOf, RecordReader } from "../event/reader.ts";
+import { type FlowBatch, release, Windows } from "./flow_batch.ts";
+import { Backoff, type Consumer, Node, type Surroundings } from "./node.ts";
+
+export interface DeliverySettings {
+  retry: { initialMs: number; maxMs: number; multiplier: number; maxAttempts: number };
+  onFailure: "drop" | "stop";
+}
+
+/** Offers batches to a reaction, in order, until each record is accepted or given up. */
+export class ReactionNode extends Node implements Consumer {
+  #waiting: FlowBatch[] = [];
+  #pending = new Map<number, FlowBatch>();
+  /** Completions that came before the PENDING they belong to, while a call was made off the event loop. */
+  #early: Completion[] = [];
+  #windows = new Windows();
+  #delivery: DeliverySettings;
+  #maxPending: number;
+  #again = new Backoff(1, 100);
+  #retry: Backoff;
+  #attempts = 0;
+  #nextId = 1;
+
+  constructor(
+    instance: Instance,
+    around: Surroundings,
+    options: { delivery: DeliverySettings; maxPending: number },
+  ) {
+    super(instance, around);
+    this.#delivery = options.delivery;
+    this.#maxPending = options.maxPending;
+    const { initialMs, maxMs, multiplier } = options.delivery.retry;
+    this.#retry = new Backoff(initialMs, maxMs, multiplier);
+  }
+
+  offer(batch: FlowBatch): void {
+    const own = batch.shared ? this.#windows.on(batch, 0, batch.count) : batch;
+    if (this.#free() && this.#waiting.length === 0) this.#write(own);
+    else this.#waiting.push(own);
+  }
+
+  resume(): void {
+    if (this.dueAt <= this.around.now()) this.dueAt = Infinity;
+    while (this.#waiting.length > 0 && this.#free()) this.#write(this.#waiting.shift()!);
+  }
+
+  /** The reaction asked to be offered again what it had said AGAIN to. */
+  wake(): void {
+    this.dueAt = Infinity;
+    this.resume();
+  }
+
+  /** Ends a PENDING write. */
+  completed(completion: Completion): void {
+    const batch = this.#pending.get(completion.batchId);
+    if (batch === undefined) {
+      if (this.busy) this.#early.push(completion);
+      else {
+        this.fail(
+          "Fatal",
+          "write",
+          `it completed batch ${completion.batchId}, which is not pending`,
+        );
+      }
+      return;
+    }
+    this.#pending.delete(completion.batchId);
+    if (completion.status === Status.OK) {
+      this.around.count(this.instance.index, "eventsIn", batch.count);
+      this.around.count(this.instance.index, "bytesIn", batch.length);
+      release(batch);
+    } else {
+      batch.done = completion.done;
+      this.#notAccepted(batch, completion.status, completion.message);
+    }
+    this.resume();
+  }
+
+  get idle(): boolean {
+    return !this.busy && this.#waiting.length === 0 && this.#pending.size === 0;
+  }
+
+  get queued(): number {
+    return this.#waiting.length;
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  free(): void {
+    this.#windows.free();
+  }
+
+  #free(): boolean {
+    return !this.busy && this.dueAt === Infinity && this.#pending.size < this.#maxPending;
+  }
+
+  #write(batch: FlowBatch): void {
+    batch.id = this.#nextId++;
+    const status = this.instance.write(batch);
+    // The common case first, and without a closure.
+    if (status === Status.OK) return this.#accepted(batch);
+    this.settle(status, (status) => this.#written(batch, status));
+  }
+
+  #accepted(batch: FlowBatch): void {
+    this.#attempts = 0;
+    release(batch);
+  }
+
+  #written(batch: FlowBatch, status: number): void {
+    switch (status) {
+      case Status.OK:
+        this.#again.reset();
+        return this.#accepted(batch);
+      case Status.AGAIN:
+        this.#waiting.unshift(batch);
+        this.dueAt = this.around.now() + this.#again.next();
+        return;
+      case Status.PENDING:
+        return this.#keep(batch);
+      default:
+        this.#notAccepted(batch, status, this.instance.error());
+    }
+  }
+
+  #keep(batch: FlowBatch): void {
+    this.#pending.set(batch.id, batch);
+    const early = this.#early.findIndex((completion) => completion.batchId === batch.id);
+    if (early >= 0) this.completed(this.#early.splice(early, 1)[0]!);
+  }
+
+  #notAccepted(batch: FlowBatch, status: number, error: string): void {
+    if (status !== Status.FAILED && status !== Status.INVALID) {
+      return this.failStatus("write", status);
+    }
+    const done = batch.done;
+    const call: CallName = "write";
+    if (done >= batch.count) {
+      return this.fail("Fatal", call, `it failed record ${done} of a batch of ${batch.count}`);
+    }
+    const fault = malformation(batch);
+    if (fault !== "") {
+      return this.fail("MalformedBatch", call, `it was given a malformed batch: ${fault}`);
+    }
+    const offset = offsetOf(batch, done);
+    this.around.count(this.instance.index, "eventsIn", done);
+    this.around.count(this.instance.index, "bytesIn", offset);
+    if (done > 0) this.#attempts = 0;
+    const rest = done > 0 ? this.#windows.on(batch, offset, batch.count - done) : batch;
+    if (status === Status.INVALID) return this.#rejectFirst(rest, error);
+    this.#attempts++;
+    const { maxAttempts } = this.#delivery.retry;
+    if (maxAttempts > 0 && this.#attempts >= maxAttempts) return this.#rejectAll(rest, error);
+    if (this.#attempts === 1) this.#retry.reset();
+    const wait = this.#retry.next();
+    this.around.count(this.instance.index, "retries", 1);
+    this.around.log("warning", "Write failed, it is tried again", {
+      component: this.id,
+      error,
+      attempt: this.#attempts,
+      wait_ms: Math.round(wait),
+      events: rest.count,
+    });
+    rest.rewind();
+    this.#waiting.unshift(rest);
+    this.dueAt = this.around.now() + wait;
+  }
+
+  /** The first record can never be accepted; what is behind it is offered again. */
+  #rejectFirst(batch: FlowBatch, error: string): void {
+    const reader = new RecordReader().open(batch);
+    reader.next();
+    if (!this.#reject(1, reader.sequence, error)) return;
+    if (batch.count === 1) return release(batch);
+    this.#waiting.unshift(this.#windows.on(batch, reader.end, batch.count - 1));
+    this.around.makeReady(this);
+  }
+
+  #rejectAll(batch: FlowBatch, error: string): void {
+    const reader = new RecordReader().open(batch);
+    reader.next();
+    this.#attempts = 0;
+    if (this.#reject(batch.count, reader.sequence, error)) release(batch);
+  }
+
+  /** Gives `count` records up, from `sequence` on; false when the pipeline stops instead. */
+  #reject(count: number, sequence: number, error: string): boolean {
+    const what = count === 1 ? `event ${sequence}` : `${count} events from ${sequence} on`;
+    if (this.#delivery.onFailure === "stop") {
+      const message = `it did not accept ${what}: ${error || "no reason given"}`;
+      this.around.giveUp(this.failure("Rejected", "write", message));
+      return false;
+    }
+    this.around.count(this.instance.index, "dropped", count);
+    this.around.log("error", "Events dropped, the reaction did not accept them", {
+      component: this.id,
+      events: count,
+      sequence,
+      error,
+    });
+    return true;
+  }
+}

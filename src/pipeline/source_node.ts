@@ -1,0 +1,213 @@
+import { Status } from "../../ffi/layout.ts";
+import type { Instance } from "../component/component.ts";
+import { FlowBatch, type Owner, Pool, release } from "./flow_batch.ts";
+import { Ledger } from "./ledger.ts";
+import { Backoff, type Consumer, dispatch, Node, type Surroundings } from "./node.ts";
+
+/** The largest arena that is made for a single record, in bytes. */
+export const LARGEST_ARENA = 256 * 1024 * 1024;
+
+export interface BatchSettings {
+  maxEvents: number;
+  maxBytes: number;
+  maxDelayMs: number;
+  inFlight: number;
+}
+
+/** Polls a source, closes its batches and keeps its ledger. */
+export class SourceNode extends Node implements Owner {
+  readonly consumers: Consumer[] = [];
+  readonly ledger: Ledger;
+  /** Number of the source in its pipeline. */
+  readonly number: number;
+  ended = false;
+  #pool: Pool;
+  #open: FlowBatch | null = null;
+  /** Records in the open batch after the last poll. */
+  #seen = 0;
+  #closeAt = 0;
+  #delay: number;
+  #nextSequence: number;
+  #backoff = new Backoff(1, 100);
+  #failures = new Backoff(100, 30_000);
+  /** Not to be polled now: waits, is busy, has no batch, or has ended. */
+  #quiet = false;
+  #starved = false;
+
+  constructor(
+    instance: Instance,
+    around: Surroundings,
+    options: { number: number; sequence: number; position: Uint8Array; batch: BatchSettings },
+  ) {
+    super(instance, around);
+    this.number = options.number;
+    this.ledger = new Ledger(options.sequence, options.position);
+    this.#nextSequence = options.sequence + 1;
+    this.#delay = options.batch.maxDelayMs;
+    this.#pool = new Pool(options.batch.inFlight, () => {
+      const { maxBytes: bytes, maxEvents: limit } = options.batch;
+      const batch = new FlowBatch(this, { bytes, limit, withPosition: true });
+      batch.source = this.number;
+      return batch;
+    });
+  }
+
+  /** Polls once if there is any use in it; whether there was. */
+  step(): boolean {
+    if (this.#quiet) return false;
+    const batch = this.#open ?? this.#begin();
+    if (batch === null) {
+      this.#quiet = this.#starved = true;
+      return false;
+    }
+    const status = this.instance.poll(batch);
+    if (status === Status.OK) {
+      this.#polled(batch, Status.OK);
+    } else {
+      this.#quiet = typeof status !== "number";
+      this.settle(status, (status) => {
+        this.#quiet = this.ended;
+        this.#polled(batch, status);
+      });
+    }
+    return true;
+  }
+
+  resume(): void {
+    if (this.ended || this.busy) return;
+    this.dueAt = Infinity;
+    this.#quiet = false;
+    const batch = this.#open;
+    if (batch !== null && batch.count > 0 && this.#closeAt <= this.around.now()) this.#send(batch);
+  }
+
+  recycle(batch: FlowBatch): void {
+    if (batch.lent) this.settle(this.instance.release(batch.loan), () => {});
+    this.#pool.give(batch);
+    if (!this.#starved) return;
+    this.#starved = false;
+    this.around.makeReady(this);
+  }
+
+  /** Polls no more. */
+  halt(): void {
+    this.ended = this.#quiet = true;
+  }
+
+  /** Hands on what was polled, as the last there is. */
+  finish(): void {
+    this.halt();
+    const batch = this.#open;
+    if (batch === null) return;
+    if (batch.count > 0) return this.#send(batch);
+    this.#open = null;
+    this.#pool.give(batch);
+  }
+
+  get idle(): boolean {
+    return this.ledger.idle && !this.busy && (this.#open === null || this.#open.count === 0);
+  }
+
+  get queued(): number {
+    return this.#pool.used;
+  }
+
+  /** Gives back what the source lent and nobody uses any more, since the pipeline has ended. */
+  async returnLoans(): Promise<void> {
+    for (const batch of this.#pool.inUse()) {
+      if (batch.lent) await this.instance.release(batch.loan);
+    }
+  }
+
+  free(): void {
+    this.#pool.free();
+  }
+
+  #begin(): FlowBatch | null {
+    const batch = this.#pool.take();
+    if (batch === null) return null;
+    batch.nextSequence = this.#nextSequence;
+    this.#seen = this.#closeAt = 0;
+    return this.#open = batch;
+  }
+
+  #polled(batch: FlowBatch, status: number): void {
+    if (batch.lent) batch.showLoan();
+    if (!this.sound(batch, "poll")) return;
+    const count = batch.count;
+    switch (status) {
+      case Status.OK:
+      case Status.AGAIN:
+        if (batch.required > batch.capacity && !this.#grow(batch)) return;
+        if (count > this.#seen) this.#backoff.reset();
+        if (count > 0 && this.#isFull(batch, status)) return this.#send(batch);
+        this.#seen = count;
+        if (status === Status.AGAIN || count === 0) this.#rest(this.#backoff.next());
+        return;
+      case Status.DONE:
+        return this.finish();
+      case Status.FAILED: {
+        const wait = this.#failures.next();
+        this.around.log("warning", "Source failed, it is polled again", {
+          component: this.id,
+          error: this.instance.error(),
+          wait_ms: wait,
+        });
+        if (count > 0) this.#send(batch);
+        return this.#rest(wait);
+      }
+      default:
+        this.failStatus("poll", status);
+    }
+  }
+
+  #isFull(batch: FlowBatch, status: number): boolean {
+    const { count, length } = batch;
+    // A source that says OK but appended nothing to a batch that holds something found no room for its next record.
+    if (count >= batch.limit || batch.lent || this.#delay === 0) return true;
+    if (status === Status.OK && count === this.#seen) return true;
+    if (batch.capacity - length < 2 * (length / count)) return true;
+    const now = this.around.now();
+    if (this.#closeAt === 0) this.#closeAt = now + this.#delay;
+    return now >= this.#closeAt;
+  }
+
+  #rest(wait: number): void {
+    this.#quiet = true;
+    const open = this.#open !== null && this.#open.count > 0;
+    this.dueAt = this.around.now() + wait;
+    if (open && this.#closeAt > 0) this.dueAt = Math.min(this.dueAt, this.#closeAt);
+  }
+
+  #send(batch: FlowBatch): void {
+    const next = batch.nextSequence;
+    this.#open = null;
+    this.#nextSequence = next;
+    const entry = this.ledger.open(next - 1, batch.positionBuffer, batch.positionLength);
+    entry.open = 1;
+    batch.entry = entry;
+    if (this.consumers.length > 0) return dispatch(batch, this.consumers);
+    batch.references = 1;
+    release(batch);
+  }
+
+  /** Makes room for a record that does not fit into an empty arena. */
+  #grow(batch: FlowBatch): boolean {
+    if (batch.required > LARGEST_ARENA) {
+      const limit = `the largest that is possible has ${LARGEST_ARENA}`;
+      this.fail(
+        "MalformedBatch",
+        "poll",
+        `its next event needs ${batch.required} bytes, and ${limit}`,
+      );
+      return false;
+    }
+    if (batch.count > 0) this.#send(batch);
+    else {
+      batch.resize(batch.required);
+      batch.required = 0;
+      this.#backoff.reset();
+    }
+    return true;
+  }
+}

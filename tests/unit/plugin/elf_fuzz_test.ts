@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { memorySource } from "../../../src/plugin/byte_source.ts";
+import { readContents } from "../../../src/plugin/contents.ts";
+import { ElfImage } from "../../../src/plugin/elf_image.ts";
+import { PluginError } from "../../../src/plugin/errors.ts";
+import { buildPlugin, withFolder } from "./fixtures.ts";
+
+/** A small generator of numbers below `limit`, the same for the same seed. */
+function random(seed: number): (limit: number) => number {
+  let state = seed;
+  return (limit) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor(state / 2 ** 32 * limit);
+  };
+}
+
+async function survives(bytes: Uint8Array<ArrayBuffer>, what: string): Promise<boolean> {
+  try {
+    await readContents(await ElfImage.open(memorySource("fuzz.so", bytes)), "digest");
+    return true;
+  } catch (error) {
+    assert.ok(error instanceof PluginError, `${what}: ${(error as Error).stack}`);
+    return false;
+  }
+}
+
+Deno.test("any mutated or truncated library gives contents or a PluginError", async () => {
+  await withFolder(async (folder) => {
+    const good = await Deno.readFile(
+      await buildPlugin(folder, "x.so", { args: ["-s", "-Wl,--hash-style=both"] }),
+    );
+    const view = new DataView(good.buffer);
+    // Where headers and tables lie, so that mutations hit what is read.
+    const tables = Math.min(good.length, 4096);
+    const interesting = [
+      0,
+      1,
+      7,
+      8,
+      0x7f,
+      0x80,
+      0xff,
+      0x7fffffff,
+      0x80000000,
+      0xffffffff,
+      good.length,
+    ];
+    const next = random(20_26);
+    let read = 0;
+    for (let round = 0; round < 6000; round++) {
+      const bytes = good.slice();
+      const copy = new DataView(bytes.buffer);
+      for (let change = next(4); change >= 0; change--) {
+        const at = next(round % 3 === 0 ? good.length - 8 : tables - 8);
+        const choice = next(4);
+        if (choice === 0) bytes[at] = next(256);
+        else if (choice === 1) {
+          copy.setUint32(at & ~3, interesting[next(interesting.length)] ?? 0, true);
+        } else if (choice === 2) {
+          copy.setBigUint64(
+            at & ~7,
+            BigInt(interesting[next(interesting.length)] ?? 0) << BigInt(next(40)),
+            true,
+          );
+        } else copy.setUint32(at & ~3, view.getUint32(next(tables - 8) & ~3, true), true);
+      }
+      if (await survives(bytes, `round ${round}`)) read++;
+    }
+    assert.ok(read > 0 && read < 6000, `${read} of 6000 were readable`);
+    for (let length = 0; length < good.length; length += 1 + next(40)) {
+      await survives(good.slice(0, length), `length ${length}`);
+    }
+  });
+});
+
+Deno.test("every dynamic entry may hold any value", async () => {
+  await withFolder(async (folder) => {
+    const good = await Deno.readFile(await buildPlugin(folder, "x.so", { args: ["-s"] }));
+    const view = new DataView(good.buffer);
+    const headers = Number(view.getBigUint64(32, true));
+    let dynamic = 0;
+    for (let at = headers; view.getUint32(at, true) !== 2; at += 56) dynamic = at + 56;
+    const start = Number(view.getBigUint64(dynamic + 8, true));
+    const end = start + Number(view.getBigUint64(dynamic + 32, true));
+    for (let at = start; at < end; at += 16) {
+      for (
+        const value of [
+          0n,
+          1n,
+          0x1000n,
+          0xffffffffn,
+          1n << 53n,
+          (1n << 64n) - 1n,
+          BigInt(good.length),
+        ]
+      ) {
+        const bytes = good.slice();
+        new DataView(bytes.buffer).setBigUint64(at + 8, value, true);
+        await survives(bytes, `entry at ${at} = ${value}`);
+      }
+    }
+  });
+});
