@@ -30,7 +30,7 @@ static struct bb_library *libraries;
 static struct bb_shared shared = {.log_level = BUSBAR_LOG_INFO};
 static int wake_fd = -1;
 static struct sigaction previous[65];
-static __thread struct bb_slot *current; /* whose call this thread is in */
+static __thread struct bb_slot *current __attribute__((tls_model("initial-exec"))); /* whose call this thread is in */
 
 /* ---- Calling plugins ---------------------------------------------------------------------------------------------- */
 

@@ -167,7 +167,7 @@ int32_t tail_read(tail_t *t, busbar_batch_t *batch) {
   while (passed < t->count) {
     uint32_t index = t->turn, count = batch->count;
     tail_file_t *file = &t->files[index];
-    int result = AT_END;
+    int result = AT_END, ended = 0;
     if (!file->idle && !is_held(t, index)) {
       if (t->turn_end == 0) t->turn_end = file->offset + TAIL_TURN;
       result = read_file(t, index, batch);
@@ -175,6 +175,7 @@ int32_t tail_read(tail_t *t, busbar_batch_t *batch) {
       if (result == AT_END) {
         int finishing = file->finishing;
         file->idle = 1;
+        ended = file->rotated;
         tail_at_end(t, file);
         if (finishing) {
           tail_remove(t, index);
@@ -186,7 +187,8 @@ int32_t tail_read(tail_t *t, busbar_batch_t *batch) {
         }
       }
     }
-    passed = batch->count == count && result == AT_END ? passed + 1 : 0;
+    /* The end of a rotated file may be what its successor, which was passed over, waits for. */
+    passed = batch->count == count && result == AT_END && !ended ? passed + 1 : 0;
     next_turn(t);
   }
   return BUSBAR_AGAIN;

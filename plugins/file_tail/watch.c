@@ -14,7 +14,9 @@
 #include <sys/inotify.h>
 #endif
 
-#define PAUSE_MS 2 /* between two looks: a busy writer causes some hundred wakes a second, not millions */
+/* Between two looks: a busy writer causes some hundred wakes a second, not millions, and a busy folder some fifty scans. */
+#define PAUSE_MS 2
+#define FOLDER_PAUSE_MS 20
 
 static void notify(tail_watch_t *watch, uint32_t changed) {
   if (changed == 0) return;
@@ -89,7 +91,7 @@ static void *run(void *argument) {
       due = tail_clock() + watch->rescan;
     }
     notify(watch, changed);
-    if (changed != 0 && poll(waits, 1, PAUSE_MS) > 0) return NULL;
+    if (changed != 0 && poll(waits, 1, changed & TAIL_CHANGED_FOLDERS ? FOLDER_PAUSE_MS : PAUSE_MS) > 0) return NULL;
   }
 }
 

@@ -16,8 +16,9 @@ static void suffixed(char to[NAME_CAPACITY], const segment_t *segment, const cha
   snprintf(to, NAME_CAPACITY, "%s%s", segment->name, suffix);
 }
 
+/* What is there by that name is left over from a try that failed: the number in it belongs to no segment before. */
 static int create(int folder, const char *name, problem_t *problem) {
-  int file = openat(folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  int file = openat(folder, name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) fail(problem, "Cannot create \"%s\": %s", name, strerror(errno));
   return file;
 }

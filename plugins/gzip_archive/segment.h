@@ -25,7 +25,7 @@ typedef struct segment {
 
 void segment_init(segment_t *segment);
 
-/* Makes the files of `name`. 1, or 0 with nothing made. */
+/* Makes the files of `name`, whose number no other segment has. 1, or 0: then it may be tried again. */
 int segment_open(segment_t *segment, int folder, const char *name, const uint8_t space[JOURNAL_SPACE], problem_t *problem);
 
 /* Writes a finished member and its entry, and syncs both. 1, or 0: then the files are as they were, and it may be tried again. */

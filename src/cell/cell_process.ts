@@ -24,8 +24,8 @@ export interface CellProcessOptions {
   environment: string[];
   /** Each line that it writes outside of the log. */
   onOutput: (stream: "stdout" | "stderr", line: string) => void;
-  /** All but "hello". */
-  onMessage: (message: CellMessage) => void;
+  /** All but "hello". The next message waits for the promise. */
+  onMessage: (message: CellMessage) => void | Promise<void>;
   /** The cell breaks the protocol: it is to be killed. */
   onProtocolError: (message: string) => void;
 }
@@ -36,7 +36,9 @@ const ENVIRONMENT =
 const DEVELOPMENT_ENVIRONMENT = /^(DENO_.*|XDG_CACHE_HOME)$/;
 
 const OOM_SCORE = 500;
+/** How long to wait for what a dead cell had written: a process that left its group may keep the pipe open. */
 const OUTPUT_GRACE_MS = 1_000;
+const MESSAGES_GRACE_MS = 10_000;
 const CLOSED_GRACE_MS = 2_000;
 
 /** A cell's process, with its socket and its raw output. It runs in a process group of its own. */
@@ -58,7 +60,14 @@ export class CellProcess {
     this.#listener = listenChannel(socketPath);
     try {
       this.#child = new Deno.Command(executable.command, {
-        args: [...executable.args, "__cell", socketPath, recorder.path, `${recorder.size}`],
+        args: [
+          ...executable.args,
+          "__cell",
+          socketPath,
+          recorder.path,
+          `${recorder.size}`,
+          `${Deno.pid}`,
+        ],
         clearEnv: true,
         env: cellEnvironment(options.environment),
         detached: true,
@@ -108,7 +117,7 @@ export class CellProcess {
       }
       if (message.type === "hello") this.#greet(message);
       else if (!this.#connected) throw new Error(`cell sent "${message.type}" before "hello"`);
-      else this.#options.onMessage(message);
+      else await this.#options.onMessage(message);
     }
   }
 
@@ -147,7 +156,8 @@ export class CellProcess {
     // What the cell's plugins started must not outlive it.
     killGroup(this.pid);
     this.#listener.close();
-    await within(Promise.allSettled([output, talked]), OUTPUT_GRACE_MS);
+    await within(output, OUTPUT_GRACE_MS);
+    await within(talked.catch(() => {}), MESSAGES_GRACE_MS);
     await this.#child.stdin.close().catch(() => {});
     this.#channel?.close();
     return { code, signal };

@@ -39,6 +39,8 @@ export interface CellSurroundings {
   plugins: Map<string, CellPlugin>;
   preload: string[];
   logLevel: string;
+  /** Writes to the host's standard output. Never rejects. */
+  print: (text: string) => Promise<void>;
 }
 
 /** What a run tells while it lasts. */
@@ -77,6 +79,7 @@ export class CellRun {
   readonly #started = performance.now();
   #stopTimer: number | undefined;
   #stopping = false;
+  #abandoned = false;
   #killed: KillReason | undefined;
   #failure: ComponentFailure | undefined;
   #sources: { key: string; turn: number; state: SourceState }[];
@@ -159,7 +162,7 @@ export class CellRun {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    if (!this.#process.connected) return this.#process.kill();
+    if (!this.#process.connected) return this.abandon();
     const deadline = Math.max(
       ...this.#cell.pipelines.map(({ pipeline }) => pipeline.shutdownTimeoutMs),
     );
@@ -167,6 +170,13 @@ export class CellRun {
     this.#stopTimer = setTimeout(() => {
       this.#kill({ reason: "stop_timeout", message: `cell did not stop within ${deadline} ms` });
     }, deadline);
+  }
+
+  /** Kills it, which is nobody's fault. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#stopping = true;
+    this.#process.kill();
   }
 
   setLogLevel(level: string): void {
@@ -216,7 +226,7 @@ export class CellRun {
     });
   }
 
-  #take(message: CellMessage): void {
+  #take(message: CellMessage): void | Promise<void> {
     switch (message.type) {
       case "ready":
         if (this.readyMs !== undefined) return;
@@ -232,6 +242,9 @@ export class CellRun {
         if (message.component < this.places.length) {
           this.healthMessages.set(message.component, message.message);
         }
+        return;
+      case "output":
+        return this.#surroundings.print(message.text);
     }
   }
 
@@ -257,8 +270,9 @@ export class CellRun {
     const uptimeMs = performance.now() - this.#started;
     this.#logs.finish();
     this.#noteSources();
-    const asTold = this.#stopping && this.#killed === undefined && this.#failure === undefined &&
-      (!this.#process.connected || (status.code === 0 && this.reader.endedCleanly()));
+    const inOrder = this.#killed === undefined && this.#failure === undefined &&
+      status.code === 0 && this.reader.endedCleanly();
+    const asTold = this.#abandoned || (this.#stopping && inOrder);
     if (asTold) return { exit: undefined, uptimeMs };
     const exit = blame({
       status,

@@ -39,6 +39,11 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
     return sent;
   }
 
+  /** Resolves when the system has all that was sent, or nothing more can be sent: what to wait for before leaving. */
+  flush(): Promise<void> {
+    return this.#sending;
+  }
+
   /**
    * All messages until the peer closes. To be iterated once. Closes the channel at its end.
    *

@@ -26,6 +26,7 @@ const cellMessage = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("fatal"), failure }),
   z.object({ type: z.literal("health"), component: z.int().min(0), message: text }),
+  z.object({ type: z.literal("output"), text: z.string() }),
 ]);
 
 /** A cell's message, checked: what a cell sends may be anything. Undefined for what is none. */

@@ -99,7 +99,7 @@ export class SupervisedCell {
     this.#stopping = false;
     this.#wait = Promise.withResolvers<void>();
     this.#life = this.#live().catch((error: Error) => {
-      this.#log("error", `Cell "${this.plan.name}" is given up: ${error.message}`);
+      this.#logError(`Cell "${this.plan.name}" is given up: ${error.message}`, {});
       this.#setActive("failed");
     }).finally(() => this.#life = undefined);
   }
@@ -111,6 +111,13 @@ export class SupervisedCell {
     this.#wait.resolve();
     this.#run?.stop();
     await this.#life;
+  }
+
+  /** Ends it at once, for good. */
+  kill(): void {
+    this.#stopping = true;
+    this.#wait.resolve();
+    this.#run?.abandon();
   }
 
   /** One sample. */
@@ -179,7 +186,7 @@ export class SupervisedCell {
       const { exit, uptimeMs } = await this.#runOnce({ ...this.plan, pipelines });
       if (exit === undefined) break;
       this.#lastExit = exit;
-      this.#log("error", `Cell "${this.plan.name}" ended: ${exit.message}`, exit);
+      this.#logExit(exit);
       if (this.#stopping || this.#active().length === 0) break;
       const wait = this.#policy.next(uptimeMs);
       if (wait === undefined) return this.#giveUp();
@@ -220,8 +227,8 @@ export class SupervisedCell {
     if (this.#stopping && state === "running") return;
     if (failure !== undefined) this.#failures.set(id, failure);
     if (state === "failed") {
-      const reason = failure === undefined ? "" : `: ${failure.message}`;
-      this.#log("error", `Pipeline "${id}" failed${reason}`, { pipeline: id, ...failure });
+      const { message = "it says not why", ...facts } = failure ?? {};
+      this.#logError(`Pipeline "${id}" failed: ${message}`, { ...facts, pipeline: id });
     }
     this.#set(id, state);
     // A process that has nothing left to do need not wait for the others.
@@ -230,9 +237,9 @@ export class SupervisedCell {
 
   #giveUp(): void {
     const { maxRestarts, windowMs } = this.plan.pipelines[0]!.pipeline.restart;
-    this.#log(
-      "error",
+    this.#logError(
       `Cell "${this.plan.name}" is not started again: ${maxRestarts} restarts within ${windowMs} ms`,
+      {},
     );
     this.#setActive("failed");
   }
@@ -260,12 +267,14 @@ export class SupervisedCell {
     this.#onStatus(id);
   }
 
-  #log(level: "error", text: string, properties: object = {}): void {
-    const pipeline = this.plan.pipelines[0]?.pipeline.id;
-    logText(["busbar", "cell"], level, {
-      text,
-      properties: { cell: this.plan.name, ...properties, pipeline },
-    });
+  #logExit({ message, ...facts }: LastExit): void {
+    const pipeline = facts.pipeline ?? this.plan.pipelines[0]?.pipeline.id;
+    this.#logError(`Cell "${this.plan.name}" ended: ${message}`, { ...facts, pipeline });
+  }
+
+  #logError(text: string, properties: Record<string, unknown>): void {
+    const cell = this.plan.name;
+    logText(["busbar", "cell"], "error", { text, properties: { cell, ...properties } });
   }
 }
 

@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   logLevel: string;
   /** Build id of this program; cells must have the same. */
   build: string;
+  /** Takes what pipelines print. @default standard output */
+  print?: (text: string) => Promise<void>;
   /** Told of each change of a pipeline's status. */
   onStatus?: (pipeline: string, status: PipelineStatus) => void;
 }
@@ -52,7 +54,7 @@ export class Supervisor {
     this.#options = options;
     this.#executable = executable;
     this.#sockets = socketFolder(options.dataDirectory);
-    const { build, storeDirectory, plugins, preload, logLevel } = options;
+    const { build, storeDirectory, plugins, preload, logLevel, print } = options;
     this.#surroundings = {
       executable,
       build,
@@ -61,6 +63,7 @@ export class Supervisor {
       plugins,
       preload,
       logLevel,
+      print: print ?? standardOutput(),
     };
     this.#cells = planCells(options.pipelines, options.dataDirectory).map((plan) =>
       new SupervisedCell(plan, this.#surroundings, {
@@ -94,6 +97,11 @@ export class Supervisor {
     this.#reaper?.close();
     this.#sockets.remove();
     this.#executable.release();
+  }
+
+  /** Ends all cells at once. What was in flight comes again after the next start. */
+  kill(): void {
+    for (const cell of this.#cells) cell.kill();
   }
 
   /** Resolves when every enabled pipeline is completed or failed. */
@@ -155,4 +163,14 @@ export class Supervisor {
     );
     if (done) this.#allCompleted.resolve();
   }
+}
+
+/** Writes whole texts one after the other. Once nobody reads them any more, they are thrown away. */
+function standardOutput(): (text: string) => Promise<void> {
+  let last = Promise.resolve();
+  return (text) =>
+    last = last.then(async () => {
+      const bytes = new TextEncoder().encode(text);
+      for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+    }).catch(() => {});
 }

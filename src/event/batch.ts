@@ -46,11 +46,13 @@ export class Batch {
   references = 0;
   /** Where the source writes the position; only the first {@linkcode positionLength} bytes count. */
   readonly positionBuffer: Uint8Array<ArrayBuffer>;
+  /** The same memory, word by word. */
+  readonly positionWords: Int32Array;
   /** One batch for each output while a processor works on this one. */
   outputs: readonly Batch[] = NONE;
   #head: Arena;
   #arena: Arena | null = null;
-  #words: Uint32Array;
+  #words: Int32Array;
   #longs: BigUint64Array;
   #base: Batch | null = null;
   #baseOffset = 0;
@@ -62,11 +64,16 @@ export class Batch {
     this.#head = new Arena(POSITION_AT + (options.withPosition ? POSITION_MAX : 0));
     this.pointer = this.#head.pointer;
     this.address = this.#head.address;
-    this.#words = new Uint32Array(this.#head.buffer, 0, BatchLayout.size >> 2);
+    this.#words = new Int32Array(this.#head.buffer, 0, BatchLayout.size >> 2);
     this.#longs = new BigUint64Array(this.#head.buffer, 0, BatchLayout.size >> 3);
     this.positionBuffer = this.#head.bytes.subarray(
       POSITION_AT,
       POSITION_AT + (options.withPosition ? POSITION_MAX : 0),
+    );
+    this.positionWords = new Int32Array(
+      this.#head.buffer,
+      POSITION_AT,
+      this.positionBuffer.length >> 2,
     );
     this.#words[0] = BatchLayout.size;
     this.#words[LIMIT] = options.limit;
@@ -86,7 +93,7 @@ export class Batch {
 
   /** Bytes of records. */
   get length(): number {
-    return this.#words[LENGTH]! + this.#words[LENGTH + 1]! * HIGH;
+    return this.#words[LENGTH]!;
   }
   set length(value: number) {
     this.#words[LENGTH] = value;
@@ -110,7 +117,7 @@ export class Batch {
 
   /** What the next appended event is numbered. */
   get nextSequence(): number {
-    return this.#words[NEXT_SEQUENCE]! + this.#words[NEXT_SEQUENCE + 1]! * HIGH;
+    return (this.#words[NEXT_SEQUENCE]! >>> 0) + this.#words[NEXT_SEQUENCE + 1]! * HIGH;
   }
   set nextSequence(value: number) {
     this.#words[NEXT_SEQUENCE] = value;
@@ -118,7 +125,7 @@ export class Batch {
   }
 
   get done(): number {
-    return this.#words[DONE]!;
+    return this.#words[DONE]! >>> 0;
   }
   set done(value: number) {
     this.#words[DONE] = value;
@@ -132,28 +139,24 @@ export class Batch {
   }
 
   get cursor(): number {
-    return this.#words[CURSOR]! + this.#words[CURSOR + 1]! * HIGH;
-  }
-  set cursor(value: number) {
-    this.#words[CURSOR] = value;
-    this.#words[CURSOR + 1] = 0;
+    return (this.#words[CURSOR]! >>> 0) + (this.#words[CURSOR + 1]! >>> 0) * HIGH;
   }
 
   /** Bytes that the record needs which did not fit into an empty arena; 0 when none. */
   get required(): number {
-    return this.#words[REQUIRED]! + this.#words[REQUIRED + 1]! * HIGH;
+    return (this.#words[REQUIRED]! >>> 0) + (this.#words[REQUIRED + 1]! >>> 0) * HIGH;
   }
   set required(value: number) {
     this.#words[REQUIRED] = value;
     this.#words[REQUIRED + 1] = 0;
   }
 
+  /** Names a batch while it is pending; 31 bits, so that it may come again after 2^31 writes. */
   get id(): number {
-    return this.#words[ID]! + this.#words[ID + 1]! * HIGH;
+    return this.#words[ID]!;
   }
   set id(value: number) {
     this.#words[ID] = value;
-    this.#words[ID + 1] = value / HIGH;
   }
 
   /** Time of a tick, nanoseconds since 1970. */
@@ -163,7 +166,7 @@ export class Batch {
 
   /** Bytes of the position that the source set; 0: none. */
   get positionLength(): number {
-    return Math.min(this.#words[POSITION_LENGTH]!, this.positionBuffer.length);
+    return Math.min(this.#words[POSITION_LENGTH]! >>> 0, this.positionBuffer.length);
   }
 
   /** Says where the source resumes after this batch. Throws when it is longer than {@linkcode POSITION_MAX}. */
@@ -201,14 +204,14 @@ export class Batch {
   reset(): void {
     const words = this.#words;
     words[LENGTH] = 0;
-    words[LENGTH + 1] = 0;
     words[COUNT] = 0;
     words[FLAGS] = 0;
     words[REQUIRED] = 0;
-    words[REQUIRED + 1] = 0;
     words[POSITION_LENGTH] = 0;
-    this.rewind();
-    if (this.lent) this.#takeBack();
+    words[DONE] = 0;
+    words[CURSOR] = 0;
+    words[CURSOR + 1] = 0;
+    if ((words[LOAN]! | words[LOAN + 1]!) !== 0) this.#takeBack();
   }
 
   /** To be called when a source has set memory of its own: views made before show the arena. */
@@ -232,6 +235,8 @@ export class Batch {
 
   /** Tells a processor where to write to: `table` is the address of `outputs.length` batch pointers. */
   setOutputs(table: bigint, outputs: readonly Batch[]): void {
+    // Writing a bigint is slow, and it is most often the same processor that reads this batch.
+    if (this.outputs === outputs) return;
     this.#longs[OUT >> 1] = table;
     this.#words[OUT_COUNT] = outputs.length;
     this.outputs = outputs;
@@ -247,10 +252,22 @@ export class Batch {
     this.#words[CAPACITY] = 0;
     this.#words[CAPACITY + 1] = 0;
     this.length = base.length - offset;
-    this.#words[LENGTH + 1] = 0;
+    this.outputs = NONE;
     this.#words[COUNT] = count;
     this.#words[LOAN] = this.#words[LOAN + 1] = 0;
     this.rewind();
+  }
+
+  /**
+   * Whether it is as a source or processor should leave it, with as many records as are allowed, so that it can be handed
+   * on without a closer look. False also for good batches with fewer records.
+   */
+  get isPlainAndFull(): boolean {
+    const words = this.#words;
+    const length = words[LENGTH]!;
+    return words[COUNT] === words[LIMIT] && (length & 7) === 0 && length <= words[CAPACITY]! &&
+      length >= words[COUNT]! * MINIMUM &&
+      (words[LENGTH + 1]! | words[REQUIRED]! | words[LOAN]! | words[LOAN + 1]!) === 0;
   }
 
   /**
@@ -259,15 +276,14 @@ export class Batch {
    */
   fault(): string {
     const words = this.#words;
-    const length = words[LENGTH]!;
-    if (words[LENGTH + 1] !== 0) return `its length is ${this.length} bytes`;
+    const length = words[LENGTH]! >>> 0;
+    const count = words[COUNT]! >>> 0;
+    if (words[LENGTH + 1] !== 0 || length > 2 ** 31) return "its length is more than 2 GiB";
     if (length > words[CAPACITY]! && !this.lent) {
       return `its length is ${length} bytes, but its capacity ${words[CAPACITY]}`;
     }
-    if (words[COUNT]! * MINIMUM > length) {
-      return `it says to hold ${words[COUNT]} records in ${length} bytes`;
-    }
-    if (words[COUNT] === 0 && length !== 0) return `it says to hold no records in ${length} bytes`;
+    if (count * MINIMUM > length) return `it says to hold ${count} records in ${length} bytes`;
+    if (count === 0 && length !== 0) return `it says to hold no records in ${length} bytes`;
     if ((length & 7) !== 0) return `its length of ${length} bytes is not a multiple of 8`;
     return "";
   }

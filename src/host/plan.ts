@@ -23,7 +23,7 @@ export async function makePlan(
   const { pipelines, diagnostics } = await resolveConfig(loaded, catalogOf(plugins));
   diagnostics.push(
     ...loaded.warnings,
-    ...preloadFaults(loaded, plugins),
+    ...plugins.rules.faults.map(({ path, message }) => loaded.source.diagnostic(path, message)),
     ...await conflicts(loaded, pipelines, plugins),
     ...unreplayable(loaded, pipelines),
   );
@@ -44,12 +44,6 @@ export function catalogOf({ plugins }: Pick<PluginSet, "plugins">): Catalog {
 export function usedPlugins(pipelines: readonly ResolvedPipeline[]): Set<string> {
   const enabled = pipelines.filter(({ enabled }) => enabled);
   return new Set(enabled.flatMap(({ components }) => components.map(({ plugin }) => plugin)));
-}
-
-function preloadFaults({ source }: LoadedConfig, { rules }: PluginSet): Diagnostic[] {
-  return rules.preloadFaults.map(({ index, message }) =>
-    source.diagnostic(["plugins", "preload", index], message)
-  );
 }
 
 /** Plugins of one cell that bring different libraries under one name. */

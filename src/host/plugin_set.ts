@@ -20,8 +20,8 @@ export interface PluginRules {
   inspect: InspectOptions;
   /** Absolute paths of the libraries that cells load before plugins. */
   preload: string[];
-  /** Entries of `plugins.preload` that are none, by index. */
-  preloadFaults: { index: number; message: string }[];
+  /** What of the settings cannot be, by its path in the configuration. */
+  faults: { path: (string | number)[]; message: string }[];
 }
 
 /** The plugins there are, read but not loaded. */
@@ -42,34 +42,48 @@ export interface PluginSet {
 /** The plugin that is part of this program. */
 export const BUILTIN = "builtin";
 
-/** What `plugins` of a configuration demands of plugins. Throws a PluginError when strict compatibility lacks its build lock. */
+/** What `plugins` of a configuration demands of plugins. */
 export async function pluginRules(settings: Config["plugins"]): Promise<PluginRules> {
   const libraries = new LibraryResolver();
   const provided = new Set<string>();
   const rules: PluginRules = {
     inspect: { mode: settings.compatibility, libraries, provided },
     preload: [],
-    preloadFaults: [],
+    faults: [],
   };
-  if (settings.compatibility === "strict") {
-    rules.inspect.buildLock = await readBuildLock(join(dirname(programPath()), "build.lock"));
-  }
-  for (const [index, entry] of settings.preload.entries()) {
-    const path = isAbsolute(entry) ? entry : await libraries.installed(entry, Deno.build.arch);
+  const attempt = async (path: (string | number)[], action: () => Promise<void>) => {
     try {
-      if (path === undefined) {
-        throw new PluginError("NotFound", `Cannot find library "${entry}" among the installed`, {
-          path: entry,
-        });
-      }
-      for (const name of await preloadNames([path])) provided.add(name);
-      rules.preload.push(path);
+      await action();
     } catch (error) {
       if (!(error instanceof PluginError)) throw error;
-      rules.preloadFaults.push({ index, message: error.message });
+      rules.faults.push({ path: ["plugins", ...path], message: error.message });
     }
+  };
+  if (settings.compatibility === "strict") {
+    await attempt(["compatibility"], async () => {
+      rules.inspect.buildLock = await readBuildLock(join(dirname(programPath()), "build.lock"));
+    });
+  }
+  for (const [index, entry] of settings.preload.entries()) {
+    await attempt(["preload", index], async () => {
+      const path = await preloadPath(entry, libraries);
+      for (const name of await preloadNames([path])) provided.add(name);
+      rules.preload.push(path);
+    });
   }
   return rules;
+}
+
+/** A bare name is looked up among the installed libraries, as the loader would. */
+async function preloadPath(entry: string, libraries: LibraryResolver): Promise<string> {
+  if (isAbsolute(entry)) return entry;
+  const path = await libraries.installed(entry, Deno.build.arch);
+  if (path !== undefined) return path;
+  throw new PluginError(
+    "NotFound",
+    `Cannot preload "${entry}": no installed library has that name; give its path`,
+    { path: entry },
+  );
 }
 
 /**

@@ -69,7 +69,7 @@ export class Checkpoints {
       .filter(({ ledger }) => ledger.sequence > ledger.acknowledged)
       .map((source) => {
         const { sequence, position } = source.ledger;
-        return { source, sequence, position: new Uint8Array(position) };
+        return { source, sequence, position };
       });
     for (const instance of this.#options.flushing) {
       if (!await this.#flush(instance, deadline)) return;

@@ -1,34 +1,28 @@
 /** One batch of a source that is under way, with everything that was derived from it. */
-export interface Entry {
-  ledger: Ledger | null;
+export class Entry {
   /** Batches that are not finished yet. */
-  open: number;
+  open = 0;
   /** Of the last event. */
-  sequence: number;
-  positionLength: number;
-  position: Uint8Array;
-  next: Entry | null;
+  sequence = 0;
+  positionLength = 0;
+  position: Int32Array = new Int32Array(SHORT);
+  readonly ledger: Ledger | null;
+
+  constructor(ledger: Ledger | null) {
+    this.ledger = ledger;
+  }
 }
 
-const SHORT = 64;
+/** Words of a position that are kept without another allocation. */
+const SHORT = 16;
 
-function copyPosition(from: Uint8Array, length: number, to: Entry): void {
-  if (to.position.length < length) to.position = new Uint8Array(Math.max(length, SHORT));
-  // A loop is several times faster than subarray() and set() for the few bytes that most positions have.
-  if (length <= SHORT) { for (let i = 0; i < length; i++) to.position[i] = from[i]!; }
-  else to.position.set(from.subarray(0, length));
+/** Copies whole words: several times faster than bytes or subarray() and set() for the few that most positions have. */
+function copyPosition(from: Int32Array, length: number, to: Entry): void {
+  const words = (length + 3) >> 2;
+  if (to.position.length < words) to.position = new Int32Array(words);
+  const target = to.position;
+  for (let i = 0; i < words; i++) target[i] = from[i]!;
   to.positionLength = length;
-}
-
-function emptyEntry(): Entry {
-  return {
-    ledger: null,
-    open: 0,
-    sequence: 0,
-    positionLength: 0,
-    position: new Uint8Array(SHORT),
-    next: null,
-  };
 }
 
 /**
@@ -36,24 +30,33 @@ function emptyEntry(): Entry {
  * over a gapless run from the first: every event up to it was accepted everywhere.
  */
 export class Ledger {
-  /** Of the newest event that was accepted everywhere together with all before it; 0: none. */
-  sequence: number;
-  #accepted = emptyEntry();
-  #first: Entry | null = null;
-  #last: Entry | null = null;
-  #free: Entry | null = null;
+  /** A ring; the last one accepted stays before the first one open. */
+  readonly #entries: Entry[];
+  #accepted = 0;
+  #first = 1;
+  #end = 1;
   #acknowledged: number;
 
-  /** `sequence` and `position` are where the source resumes. */
-  constructor(sequence: number, position: Uint8Array) {
-    this.sequence = sequence;
+  /** `sequence` and `position` are where the source resumes; at most `size` batches are open at once. */
+  constructor(sequence: number, position: Uint8Array, size: number) {
+    this.#entries = Array.from({ length: size + 2 }, () => new Entry(this));
     this.#acknowledged = sequence;
-    copyPosition(position, position.length, this.#accepted);
+    const entry = this.#entries[0]!;
+    entry.sequence = sequence;
+    const words = new Int32Array((position.length + 3) >> 2);
+    new Uint8Array(words.buffer).set(position);
+    copyPosition(words, position.length, entry);
   }
 
-  /** Where to resume after {@linkcode Ledger.sequence}. A view, valid until the next batch is finished. */
-  get position(): Uint8Array {
-    return this.#accepted.position.subarray(0, this.#accepted.positionLength);
+  /** Of the newest event that was accepted everywhere together with all before it; 0: none. */
+  get sequence(): number {
+    return this.#entries[this.#accepted]!.sequence;
+  }
+
+  /** Where to resume after {@linkcode Ledger.sequence}. A copy. */
+  get position(): Uint8Array<ArrayBuffer> {
+    const { position, positionLength } = this.#entries[this.#accepted]!;
+    return new Uint8Array(position.slice().buffer, 0, positionLength);
   }
 
   /** What {@linkcode Ledger.acknowledge} was last told. */
@@ -63,24 +66,28 @@ export class Ledger {
 
   /** Whether nothing is under way. */
   get idle(): boolean {
-    return this.#first === null;
+    return this.#first === this.#end;
   }
 
-  /** Begins a batch whose last event has this sequence; it is finished when {@linkcode close} was called for each `open`. */
-  open(sequence: number, position: Uint8Array, positionLength: number): Entry {
-    const entry = this.#free ?? emptyEntry();
-    this.#free = entry.next;
-    entry.next = null;
-    entry.ledger = this;
-    entry.open = 0;
+  /**
+   * Begins a batch whose last event has this sequence, itself open once; it is finished when {@linkcode close} was called as
+   * often as it was opened. `position` is read in whole words; without one it resumes where the batch before it does.
+   */
+  open(sequence: number, position: Int32Array, positionLength: number): Entry {
+    const entries = this.#entries;
+    const at = this.#end;
+    const entry = entries[at]!;
+    this.#end = at + 1 === entries.length ? 0 : at + 1;
+    if (this.#end === this.#accepted) {
+      throw new Error("More batches are open than the ledger has room for");
+    }
+    entry.open = 1;
     entry.sequence = sequence;
-    // A batch without a position of its own resumes where the one before it does.
-    const before = this.#last ?? this.#accepted;
     if (positionLength > 0) copyPosition(position, positionLength, entry);
-    else copyPosition(before.position, before.positionLength, entry);
-    if (this.#last === null) this.#first = entry;
-    else this.#last.next = entry;
-    this.#last = entry;
+    else {
+      const before = entries[at === 0 ? entries.length - 1 : at - 1]!;
+      copyPosition(before.position, before.positionLength, entry);
+    }
     return entry;
   }
 
@@ -91,24 +98,17 @@ export class Ledger {
 
   /** Moves over what is finished at the front. */
   settle(): void {
-    let entry = this.#first;
-    while (entry !== null && entry.open === 0) {
-      this.sequence = entry.sequence;
-      const next: Entry | null = entry.next;
-      const before = this.#accepted;
-      this.#accepted = entry;
-      before.next = this.#free;
-      this.#free = before;
-      entry = next;
+    const entries = this.#entries;
+    while (this.#first !== this.#end && entries[this.#first]!.open === 0) {
+      this.#accepted = this.#first;
+      this.#first = this.#first + 1 === entries.length ? 0 : this.#first + 1;
     }
-    this.#first = entry;
-    if (entry === null) this.#last = null;
   }
 }
 
 /** An entry for batches that stem from no source, such as those of a tick. */
 export function detachedEntry(): Entry {
-  return emptyEntry();
+  return new Entry(null);
 }
 
 /** Ends one of the batches of `entry`. */

@@ -17,6 +17,8 @@ export class ProcessorNode extends Node implements Consumer {
   /** The addresses of the output batches, as the plugin sees them. */
   #table: Arena;
   #addresses: BigUint64Array;
+  /** Whose addresses they are. */
+  #written: (FlowBatch | null)[];
   #windows = new Windows();
   #tickBatch: FlowBatch;
   #tickEntry: Entry = detachedEntry();
@@ -30,6 +32,7 @@ export class ProcessorNode extends Node implements Consumer {
     const { maxBytes: bytes, maxEvents: limit, inFlight } = batch;
     this.consumers = instance.outputs.map(() => []);
     this.#outputs = instance.outputs.map(() => null);
+    this.#written = instance.outputs.map(() => null);
     this.#pools = instance.outputs.map((_, output) => {
       const owner: Owner = { recycle: (batch) => this.#recycle(batch, output) };
       return new Pool(inFlight, () => new FlowBatch(owner, { bytes, limit }));
@@ -120,6 +123,8 @@ export class ProcessorNode extends Node implements Consumer {
         return false;
       }
       outputs[i] = taken;
+      if (this.#written[i] === taken) continue;
+      this.#written[i] = taken;
       this.#addresses[i] = taken.address;
     }
     batch.setOutputs(this.#table.address, outputs as FlowBatch[]);

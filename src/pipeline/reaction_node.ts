@@ -22,7 +22,7 @@ export class ReactionNode extends Node implements Consumer {
   #again = new Backoff(1, 100);
   #retry: Backoff;
   #attempts = 0;
-  #nextId = 1;
+  #nextId = 0;
 
   constructor(
     instance: Instance,
@@ -100,7 +100,8 @@ export class ReactionNode extends Node implements Consumer {
   }
 
   #write(batch: FlowBatch): void {
-    batch.id = this.#nextId++;
+    this.#nextId = (this.#nextId + 1) & 0x7fff_ffff;
+    batch.id = this.#nextId;
     const status = this.instance.write(batch);
     // The common case first, and without a closure.
     if (status === Status.OK) return this.#accepted(batch);

@@ -41,7 +41,7 @@ export class SourceNode extends Node implements Owner {
   ) {
     super(instance, around);
     this.number = options.number;
-    this.ledger = new Ledger(options.sequence, options.position);
+    this.ledger = new Ledger(options.sequence, options.position, options.batch.inFlight);
     this.#nextSequence = options.sequence + 1;
     this.#delay = options.batch.maxDelayMs;
     this.#pool = new Pool(options.batch.inFlight, () => {
@@ -62,7 +62,8 @@ export class SourceNode extends Node implements Owner {
     }
     const status = this.instance.poll(batch);
     if (status === Status.OK) {
-      this.#polled(batch, Status.OK);
+      if (batch.isPlainAndFull && !this.around.strict) this.#send(batch);
+      else this.#polled(batch, Status.OK);
     } else {
       this.#quiet = typeof status !== "number";
       this.settle(status, (status) => {
@@ -183,8 +184,7 @@ export class SourceNode extends Node implements Owner {
     const next = batch.nextSequence;
     this.#open = null;
     this.#nextSequence = next;
-    const entry = this.ledger.open(next - 1, batch.positionBuffer, batch.positionLength);
-    entry.open = 1;
+    const entry = this.ledger.open(next - 1, batch.positionWords, batch.positionLength);
     batch.entry = entry;
     if (this.consumers.length > 0) return dispatch(batch, this.consumers);
     batch.references = 1;

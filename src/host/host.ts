@@ -1,0 +1,160 @@
+import { getLogger } from "@logtape/logtape";
+import { join } from "node:path";
+import { createApp } from "../admin/app.ts";
+import { type AdminServer, serveAdmin } from "../admin/server.ts";
+import { buildInfo } from "../build_info.ts";
+import type { CellPlugin } from "../cell/protocol.ts";
+import { Supervisor } from "../cell/supervisor.ts";
+import { formatDiagnostic } from "../config/diagnostic.ts";
+import type { Config } from "../config/schema.ts";
+import { logText } from "../log.ts";
+import { storePlugin } from "../plugin/store_copy.ts";
+import { prepareDataDirectory } from "./data_directory.ts";
+import { type Plan, usedPlugins } from "./plan.ts";
+import { pluginViews } from "./plugin_views.ts";
+import { StartError } from "./start_error.ts";
+import { type StopSignal, watchStopSignals } from "./stop_signals.ts";
+
+const CATEGORY = ["busbar", "host"];
+
+/** How a host is run. */
+export interface HostOptions {
+  /** End when every enabled pipeline has completed or failed. */
+  untilDone: boolean;
+  /** A second signal came before everything had stopped; the caller ends the process, and the cells end with it. */
+  onImpatience: (signal: StopSignal) => void;
+}
+
+/** Why a host has ended: it was told to, or its pipelines have. */
+export type HostEnd = "stopped" | "completed" | "failed";
+
+/**
+ * Runs a checked configuration: cells, their supervisor and the admin API, until a signal asks to stop or, with `untilDone`, all
+ * pipelines have ended. Then everything stops in order.
+ *
+ * @throws {StartError} when it cannot start; nothing of it runs then
+ */
+export async function runHost(config: Config, plan: Plan, options: HostOptions): Promise<HostEnd> {
+  surviveRejections();
+  using signals = watchStopSignals(options.onImpatience);
+  report(plan);
+  for (const text of await prepareDataDirectory(config.data_dir)) {
+    logText(CATEGORY, "warning", { text, properties: {} });
+  }
+  const supervisor = await createSupervisor(config, plan);
+  let admin: AdminServer | undefined;
+  try {
+    admin = config.server.enabled ? listen(config, plan, supervisor) : undefined;
+    supervisor.start();
+    announce(plan, admin?.address);
+    const done = supervisor.whenAllCompleted().then(() => "done" as const);
+    const reason = await Promise.race([signals.first, ...options.untilDone ? [done] : []]);
+    getLogger(CATEGORY).info("busbar stopping", { reason });
+    const end = reason === "done" ? outcome(supervisor) : "stopped";
+    await supervisor.stop();
+    getLogger(CATEGORY).info("busbar stopped", { end });
+    return end;
+  } catch (error) {
+    await supervisor.stop();
+    throw error;
+  } finally {
+    await admin?.close();
+  }
+}
+
+async function createSupervisor(config: Config, plan: Plan): Promise<Supervisor> {
+  const { data_dir: dataDirectory } = config;
+  try {
+    return await Supervisor.create({
+      dataDirectory,
+      storeDirectory: join(dataDirectory, "plugins"),
+      pipelines: plan.pipelines,
+      plugins: await storePlugins(dataDirectory, plan),
+      preload: plan.plugins.rules.preload,
+      logLevel: config.log.level,
+      build: buildInfo().buildId,
+      onStatus: (pipeline, status) =>
+        getLogger(CATEGORY).info("Pipeline {status}", { pipeline, status }),
+    });
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
+}
+
+/** Copies what the enabled pipelines use to the store, from where alone cells load. */
+async function storePlugins(
+  dataDir: string,
+  { pipelines, plugins }: Plan,
+): Promise<Map<string, CellPlugin>> {
+  const used = usedPlugins(pipelines);
+  const stored = new Map<string, CellPlugin>();
+  for (const plugin of plugins.plugins.filter(({ name }) => used.has(name))) {
+    const { folder, library } = await storePlugin(plugin, { dataDir });
+    const { manifest, abiHash } = plugin;
+    stored.set(plugin.name, { manifest, library, directory: folder, abiHash });
+  }
+  return stored;
+}
+
+function listen(config: Config, plan: Plan, supervisor: Supervisor): AdminServer {
+  const { host, port } = config.server;
+  const enabled = plan.pipelines.filter(({ enabled }) => enabled);
+  const views = pluginViews(plan.plugins, {
+    use: config.plugins.use,
+    usedBy: (plugin) => enabled.filter((one) => usedPlugins([one]).has(plugin)).map(({ id }) => id),
+  });
+  const app = createApp({ pipelines: supervisor, plugins: { plugins: () => views }, host });
+  try {
+    return serveAdmin(app, { host, port });
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
+}
+
+/** Logs what is worth a word, but stops nothing. */
+function report({ diagnostics, plugins }: Plan): void {
+  for (const diagnostic of diagnostics) {
+    const { path, severity } = diagnostic;
+    const text = formatDiagnostic(diagnostic).split("\n")[0]!;
+    logText(CATEGORY, severity, { text, properties: path === "" ? {} : { config: path } });
+  }
+  for (const { code, path, message } of plugins.problems) {
+    logText(CATEGORY, "warning", { text: message, properties: { code, path } });
+  }
+}
+
+function announce({ pipelines, plugins }: Plan, address: string | undefined): void {
+  const { version, buildId } = buildInfo();
+  getLogger(CATEGORY).info("busbar ready", {
+    version,
+    build: buildId,
+    pid: Deno.pid,
+    pipelines: pipelines.filter(({ enabled }) => enabled).length,
+    plugins: plugins.plugins.length,
+    ...(address === undefined ? {} : { address }),
+  });
+  // Whatever the format of the log is, people and scripts find this line.
+  if (address !== undefined) console.error(`busbar listening on ${address}`);
+}
+
+function outcome(supervisor: Supervisor): HostEnd {
+  const failed = supervisor.pipelines().filter(({ status }) => status === "failed");
+  for (const { id, failure, lastExit } of failed) {
+    const why = failure?.message ?? lastExit?.message ?? "see above";
+    logText(CATEGORY, "error", {
+      text: `Pipeline "${id}" failed: ${why}`,
+      properties: { pipeline: id },
+    });
+  }
+  return failed.length > 0 ? "failed" : "completed";
+}
+
+/** A fault in one corner must not end all pipelines. */
+function surviveRejections(): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    const { reason } = event;
+    const text = reason instanceof Error ? reason.stack ?? reason.message : String(reason);
+    logText(CATEGORY, "error", { text: `Unexpected: ${text}`, properties: {} });
+  });
+}
