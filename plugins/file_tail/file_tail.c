@@ -70,7 +70,7 @@ static int32_t start(void *self) {
   t->scanned = 0;
   if (!restore_position(t)) return BUSBAR_FAILED;
   if (!t->settings.once) {
-    error = tail_watch_start(&t->watch, t->context, t->settings.rescan);
+    error = tail_watch_start(&t->watch, t->context, &t->settings);
     if (error != 0) {
       tail_clear(t);
       return busbar_error(t->context, BUSBAR_FAILED, "Cannot start the watching thread: %s", strerror(error));

@@ -256,6 +256,53 @@ static void scan_pattern(tail_t *t, const char *pattern) {
   if (seen == 0) problem(t, "Nothing matches \"%s\"", pattern);
 }
 
+/* Puts the last file before those that came to their common home after it. */
+static tail_file_t *put_in_order(tail_t *t) {
+  tail_file_t added = t->files[t->count - 1];
+  uint32_t i;
+  for (i = 0; i < t->count - 1; i++)
+    if (t->files[i].home == added.home && !t->files[i].rotated && !t->files[i].moved) break;
+  memmove(&t->files[i + 1], &t->files[i], (t->count - 1 - i) * sizeof added);
+  t->files[i] = added;
+  if (i <= t->turn && i < t->count - 1) t->turn++;
+  t->window_of = TAIL_NONE;
+  return &t->files[i];
+}
+
+/* Files that had a name we look for and lost it again before a scan saw them: poll may not have been called for long. After the look
+ * at the folders, so that no rename before it is unknown. */
+static void take_moves(tail_t *t) {
+  tail_move_t *moves;
+  uint32_t count = tail_watch_moves(&t->watch, &moves), i;
+  for (i = 0; i < count; i++) {
+    uint32_t home = tail_hash(moves[i].from, strlen(moves[i].from));
+    struct stat status;
+    if (stat(moves[i].to, &status) == 0 && S_ISREG(status.st_mode)) {
+      tail_file_t *file = find(t, &status, home);
+      uint8_t matched = TAIL_UNMATCHED;
+      if (file != NULL && file->home != home && file->home == tail_hash(moves[i].to, strlen(moves[i].to)) && file->offset == 0) {
+        matched = file->matched; /* just found under its new name, taken for a file of that name */
+        tail_remove(t, (uint32_t)(file - t->files));
+        file = NULL;
+      }
+      if (file != NULL) {
+        file->moved = file->home == home;
+      } else if (tail_add(t, status.st_dev, status.st_ino, home) != NULL) {
+        file = put_in_order(t);
+        file->moved = 1;
+        file->matched = matched;
+        file->path = moves[i].to;
+        moves[i].to = NULL;
+        tail_open(t, file);
+      }
+    }
+    free(moves[i].from);
+    free(moves[i].to);
+  }
+  free(moves);
+  for (i = 0; i < t->count; i++) t->files[i].moved = 0;
+}
+
 /* Looks for a file that is not open and not where it was. 0: it is gone, or no longer asked for. */
 static int find_again(tail_t *t, tail_file_t *file) {
   uint32_t i;
@@ -300,6 +347,7 @@ void tail_scan(tail_t *t) {
   }
   for (i = 0; i < t->settings.path_count; i++) scan_pattern(t, t->settings.paths[i]);
   t->scanned = 1;
+  if (t->watch.running) take_moves(t);
   for (i = 0; i < t->count;) {
     if (settle(t, &t->files[i], now)) i++;
     else tail_remove(t, i);

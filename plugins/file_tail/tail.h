@@ -40,6 +40,7 @@ typedef struct tail_file {
   uint8_t matched;      /* by the last scan: TAIL_UNMATCHED … */
   uint8_t rotated;      /* no longer at home: renamed or deleted */
   uint8_t released;     /* its successor need not wait for it (any more) */
+  uint8_t moved;        /* left its home, as the renames say that are gone through */
   uint8_t finishing;    /* at its end it is forgotten */
   uint8_t complained;   /* it could not be read, which was logged */
   char *alias;          /* another path of it, found by the scan that runs */
@@ -54,15 +55,31 @@ typedef struct tail_file {
 #define TAIL_CHANGED_DATA 1u    /* some file may have grown */
 #define TAIL_CHANGED_FOLDERS 2u /* files may have come, gone, or changed names */
 
+/* A file whose name matched was renamed, so that a scan would not find it. */
+typedef struct tail_move {
+  char *from;
+  char *to;
+} tail_move_t;
+
+typedef struct tail_folder {
+  int watch; /* inotify's number */
+  char *path;
+} tail_folder_t;
+
 typedef struct tail_watch {
   const busbar_context_t *context;
+  const tail_settings_t *settings;
   _Atomic uint32_t changed; /* TAIL_CHANGED_*; the thread sets, poll takes */
-  int64_t rescan;
   int inotify; /* -1: there is none, only the timer */
   int stop[2]; /* a pipe; its writing end is closed to end the thread */
   int running;
   int complained;
   pthread_t thread;
+  pthread_mutex_t lock; /* for what follows */
+  tail_folder_t *folders;
+  uint32_t folder_count;
+  tail_move_t *moves; /* oldest first */
+  uint32_t move_count;
 } tail_watch_t;
 
 typedef struct tail {
@@ -122,10 +139,12 @@ __attribute__((format(printf, 3, 4))) void tail_log(const busbar_context_t *cont
 int32_t tail_read(tail_t *t, busbar_batch_t *batch);
 
 /* watch.c */
-int tail_watch_start(tail_watch_t *watch, const busbar_context_t *context, int64_t rescan); /* 0 or an errno */
+int tail_watch_start(tail_watch_t *watch, const busbar_context_t *context, const tail_settings_t *settings); /* 0 or an errno */
 void tail_watch_stop(tail_watch_t *watch);
 void tail_watch_folder(tail_watch_t *watch, const char *path);
 void tail_watch_file(tail_watch_t *watch, int fd);
 uint32_t tail_watch_take(tail_watch_t *watch); /* TAIL_CHANGED_* since the last time */
+/* The renames until now that were not asked for yet, and their number. OWNERSHIP: all of it is the caller's, to free(). */
+uint32_t tail_watch_moves(tail_watch_t *watch, tail_move_t **moves);
 
 #endif

@@ -50,7 +50,7 @@ export interface ComponentFailure {
   component: string;
   plugin: string;
   call: CallName | "load";
-  /** Stable code for the API: LoadFailed, CreateFailed, RestoreFailed, StartFailed, Fatal, MalformedBatch, Rejected. */
+  /** Stable code for the API: LoadFailed, CreateFailed, RestoreFailed, StartFailed, Fatal, MalformedBatch, Rejected, Internal. */
   code: string;
   message: string;
 }

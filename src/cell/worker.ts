@@ -71,6 +71,15 @@ class Cell {
       throw new Error(`Cannot start cell "${spec.name}": error ${status} of the system`);
     }
     setLogLevel(spec.logLevel);
+    for (const type of ["error", "unhandledrejection"] as const) {
+      globalThis.addEventListener(type, (event) => {
+        event.preventDefault();
+        const error = event instanceof ErrorEvent
+          ? event.error
+          : (event as PromiseRejectionEvent).reason;
+        void this.#fatal({ ...failureOf(error, spec), code: "Internal", message: textOf(error) });
+      });
+    }
     const log = new CellLog();
     const beat = setInterval(() => this.#recorder.beat(), 250);
     try {
@@ -131,7 +140,7 @@ function failureOf(error: unknown, spec: CellSpec): ComponentFailure {
     ? Object.entries(spec.plugins).find(([, plugin]) => plugin.library === error.path)?.[0] ?? ""
     : "";
   const code = error instanceof PluginError ? error.code : "LoadFailed";
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof PluginError ? error.message : textOf(error);
   return {
     pipeline: spec.pipelines[0]?.pipeline.id ?? "",
     component: "",
@@ -140,4 +149,9 @@ function failureOf(error: unknown, spec: CellSpec): ComponentFailure {
     code,
     message,
   };
+}
+
+/** With the stack: what is not a plugin's or a component's error is a fault of busbar itself. */
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.stack ?? error.message : String(error);
 }

@@ -258,6 +258,11 @@ export class Batch {
     this.rewind();
   }
 
+  /** Of a window: leaves out the first `offset` bytes of what it shows; `count` records are behind them. */
+  skip(offset: number, count: number): void {
+    this.showPartOf(this.#base!, this.#baseOffset + offset, count);
+  }
+
   /**
    * Whether it is as a source or processor should leave it, with as many records as are allowed, so that it can be handed
    * on without a closer look. False also for good batches with fewer records.

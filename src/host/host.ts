@@ -74,7 +74,10 @@ async function createSupervisor(config: Config, plan: Plan): Promise<Supervisor>
       logLevel: config.log.level,
       build: buildInfo().buildId,
       onStatus: (pipeline, status) =>
-        getLogger(CATEGORY).info("Pipeline {status}", { pipeline, status }),
+        logText(CATEGORY, status === "failed" ? "error" : "info", {
+          text: `Pipeline "${pipeline}" is ${status}`,
+          properties: { pipeline, status },
+        }),
     });
   } catch (cause) {
     throw new StartError((cause as Error).message, { cause });

@@ -1,6 +1,6 @@
 import { Status } from "../../ffi/layout.ts";
 import type { Instance } from "../component/component.ts";
-import type { Node, Surroundings } from "./node.ts";
+import { Backoff, type Node, type Surroundings } from "./node.ts";
 import type { SourceNode } from "./source_node.ts";
 
 export interface CheckpointOptions {
@@ -28,7 +28,7 @@ export class Checkpoints {
   readonly #around: Surroundings;
   readonly #options: CheckpointOptions;
   #nextAt: number;
-  #round: Promise<void> | null = null;
+  #round: Promise<boolean> | null = null;
 
   constructor(around: Surroundings, options: CheckpointOptions) {
     this.#around = around;
@@ -40,23 +40,30 @@ export class Checkpoints {
   service(now: number): number {
     if (this.#round !== null || !this.#needed()) return Infinity;
     if (now < this.#nextAt) return this.#nextAt;
-    this.#begin(Infinity);
+    this.#begin(() => Infinity);
     return Infinity;
   }
 
-  /** Takes a last round for everything accepted until now. */
-  async take(deadline: number): Promise<void> {
+  /** Acknowledges everything accepted until now, if it takes several rounds, but none begins after `deadline`. */
+  async take(deadline: () => number): Promise<void> {
     await this.#round;
-    if (this.#needed()) await this.#begin(deadline);
+    const wait = new Backoff(1, 1000);
+    while (this.#needed() && !await this.#begin(deadline)) {
+      const left = deadline() - this.#around.now();
+      if (left <= 0) return;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(wait.next(), left)));
+    }
   }
 
   #needed(): boolean {
     return this.#options.sources.some(({ ledger }) => ledger.sequence > ledger.acknowledged);
   }
 
-  #begin(deadline: number): Promise<void> {
+  /** Takes a round, or joins the one that is being taken; whether everything in it was acknowledged. */
+  #begin(deadline: () => number): Promise<boolean> {
     return this.#round ??= this.#run(deadline).catch((error) => {
       this.#around.log("error", "Checkpoint failed, it is tried again", { error: String(error) });
+      return false;
     }).finally(() => {
       this.#round = null;
       this.#nextAt = this.#around.now() + this.#options.interval;
@@ -64,7 +71,7 @@ export class Checkpoints {
     });
   }
 
-  async #run(deadline: number): Promise<void> {
+  async #run(deadline: () => number): Promise<boolean> {
     const marks: Mark[] = this.#options.sources
       .filter(({ ledger }) => ledger.sequence > ledger.acknowledged)
       .map((source) => {
@@ -72,12 +79,12 @@ export class Checkpoints {
         return { source, sequence, position };
       });
     for (const instance of this.#options.flushing) {
-      if (!await this.#flush(instance, deadline)) return;
+      if (!await this.#flush(instance, deadline)) return false;
     }
     for (const { source, sequence, position } of marks) {
       source.ledger.acknowledge(sequence);
       this.#options.record(source.number, sequence, position);
-      if (!source.instance.has("commit") || source.ended) continue;
+      if (!source.instance.has("commit") || source.stopped) continue;
       const status = await this.#alone(
         source.instance,
         deadline,
@@ -88,10 +95,11 @@ export class Checkpoints {
         this.#around.log("warning", "Commit failed", { component: source.id, error });
       }
     }
+    return true;
   }
 
   /** Whether everything the reaction accepted is durable now. */
-  async #flush(instance: Instance, deadline: number): Promise<boolean> {
+  async #flush(instance: Instance, deadline: () => number): Promise<boolean> {
     const status = await this.#alone(instance, deadline, () => instance.flush());
     if (status === Status.OK) return true;
     if (status === Status.FATAL) {
@@ -116,22 +124,24 @@ export class Checkpoints {
   /** Makes a call when no other is being made on the instance; null when the deadline passed before. */
   async #alone(
     instance: Instance,
-    deadline: number,
+    deadline: () => number,
     call: () => number | Promise<number>,
   ): Promise<number | null> {
     const node = this.#options.nodes.find((node) => node.instance === instance)!;
-    while (node.busy) {
-      if (this.#around.now() >= deadline) return null;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    const result = call();
-    if (typeof result === "number") return result;
-    node.busy = true;
+    node.claimed = true;
     try {
-      return await result;
+      while (node.busy) {
+        if (this.#around.now() >= deadline()) return null;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      const result = call();
+      if (typeof result === "number") return result;
+      node.busy = true;
+      return await result.finally(() => node.busy = false);
     } finally {
-      node.busy = false;
+      node.claimed = false;
       this.#around.makeReady(node);
+      this.#around.interrupt();
     }
   }
 }

@@ -1,8 +1,11 @@
 import { Batch, type BatchOptions } from "../event/batch.ts";
 import { close, type Entry } from "./ledger.ts";
+import type { Node } from "./node.ts";
 
 /** Who gets a batch back when its last consumer has let go of it. */
 export interface Owner {
+  /** Who writes the batches; none for windows. */
+  readonly producer?: Node;
   recycle(batch: FlowBatch): void;
 }
 
@@ -12,6 +15,8 @@ export class FlowBatch extends Batch {
   entry: Entry | null = null;
   /** Whether several consumers read it, so that each needs a window of its own. */
   shared = false;
+  /** Writes that failed on its first record. */
+  attempts = 0;
   /** What this is a window on. */
   base: FlowBatch | null = null;
   readonly owner: Owner;
@@ -52,7 +57,16 @@ export class Windows implements Owner {
     }
     window.showPartOf(batch, offset, count);
     window.base = batch;
+    window.attempts = 0;
     return window;
+  }
+
+  /** The last `count` records of `batch`, which begin at byte `offset`; stands in for `batch` from now on. */
+  rest(batch: FlowBatch, offset: number, count: number): FlowBatch {
+    if (batch.owner !== this) return this.on(batch, offset, count);
+    batch.skip(offset, count);
+    batch.attempts = 0;
+    return batch;
   }
 
   recycle(window: FlowBatch): void {
@@ -81,6 +95,7 @@ export class Pool {
     const batch = this.#free.pop();
     if (batch !== undefined) {
       batch.reset();
+      batch.attempts = 0;
       return batch;
     }
     if (this.#made.length >= this.#size) return null;

@@ -31,15 +31,15 @@ function copyPosition(from: Int32Array, length: number, to: Entry): void {
  */
 export class Ledger {
   /** A ring; the last one accepted stays before the first one open. */
-  readonly #entries: Entry[];
+  #entries: Entry[];
   #accepted = 0;
   #first = 1;
   #end = 1;
   #acknowledged: number;
 
-  /** `sequence` and `position` are where the source resumes; at most `size` batches are open at once. */
-  constructor(sequence: number, position: Uint8Array, size: number) {
-    this.#entries = Array.from({ length: size + 2 }, () => new Entry(this));
+  /** `sequence` and `position` are where the source resumes. */
+  constructor(sequence: number, position: Uint8Array) {
+    this.#entries = Array.from({ length: 8 }, () => new Entry(this));
     this.#acknowledged = sequence;
     const entry = this.#entries[0]!;
     entry.sequence = sequence;
@@ -74,13 +74,11 @@ export class Ledger {
    * often as it was opened. `position` is read in whole words; without one it resumes where the batch before it does.
    */
   open(sequence: number, position: Int32Array, positionLength: number): Entry {
+    if (this.#after(this.#end) === this.#accepted) this.#grow();
     const entries = this.#entries;
     const at = this.#end;
     const entry = entries[at]!;
-    this.#end = at + 1 === entries.length ? 0 : at + 1;
-    if (this.#end === this.#accepted) {
-      throw new Error("More batches are open than the ledger has room for");
-    }
+    this.#end = this.#after(at);
     entry.open = 1;
     entry.sequence = sequence;
     if (positionLength > 0) copyPosition(position, positionLength, entry);
@@ -101,8 +99,22 @@ export class Ledger {
     const entries = this.#entries;
     while (this.#first !== this.#end && entries[this.#first]!.open === 0) {
       this.#accepted = this.#first;
-      this.#first = this.#first + 1 === entries.length ? 0 : this.#first + 1;
+      this.#first = this.#after(this.#first);
     }
+  }
+
+  #after(at: number): number {
+    return at + 1 === this.#entries.length ? 0 : at + 1;
+  }
+
+  /** A source's batch may be polled again while what was derived from it is still under way, so there is no fixed bound. */
+  #grow(): void {
+    const { length } = this.#entries;
+    const inOrder = this.#entries.map((_, i) => this.#entries[(this.#accepted + i) % length]!);
+    this.#first = (this.#first - this.#accepted + length) % length;
+    this.#end = (this.#end - this.#accepted + length) % length;
+    this.#accepted = 0;
+    this.#entries = [...inOrder, ...inOrder.map(() => new Entry(this))];
   }
 }
 

@@ -54,6 +54,8 @@ export abstract class Node {
   protected readonly around: Surroundings;
   /** A call is being made off the event loop. */
   busy = false;
+  /** Somebody waits to make a call of another kind: no more of the usual ones begin. */
+  claimed = false;
   /** In the list of nodes to resume. */
   queuedForResume = false;
   /** When to resume, in the pipeline's milliseconds. */
@@ -66,6 +68,8 @@ export abstract class Node {
 
   /** Goes on where it had to wait. */
   abstract resume(): void;
+  /** The component asked for a call. */
+  abstract wake(): void;
   /** Whether it holds batches. */
   abstract get idle(): boolean;
   /** Batches that wait before it. */
@@ -101,8 +105,7 @@ export abstract class Node {
   }
 
   /** Ends the cell over a status that ends it, or that the call may not return. */
-  protected failStatus(call: CallName, status: number): void {
-    const error = this.instance.error();
+  protected failStatus(call: CallName, status: number, error = this.instance.error()): void {
     this.fail(
       "Fatal",
       call,
@@ -121,6 +124,20 @@ export abstract class Node {
     this.fail("MalformedBatch", call, `it wrote a malformed batch: ${fault}`);
     return false;
   }
+
+  /** Ends the cell over a malformed batch that this component was given. */
+  protected failProducer(batch: FlowBatch, fault: string): void {
+    const { producer } = rootOf(batch).owner;
+    const call = producer?.instance.kind === "source" ? "poll" : "process";
+    producer?.fail("MalformedBatch", call, `it wrote a malformed batch: ${fault}`);
+  }
+}
+
+/** The batch itself that a window shows. */
+export function rootOf(batch: FlowBatch): FlowBatch {
+  let at = batch;
+  while (at.base !== null) at = at.base;
+  return at;
 }
 
 /** Gives a batch to all consumers of an output. `references` was not set before. */

@@ -48,6 +48,8 @@ export class Pipeline implements Surroundings {
   #started: Instance[] = [];
   #totals = new Map<number, { dropped: number; retries: number }>();
   #stopping: Promise<void> | null = null;
+  /** When draining ends at the latest. */
+  #deadline = Infinity;
 
   constructor(options: PipelineOptions) {
     const { pipeline } = options.spec;
@@ -103,7 +105,8 @@ export class Pipeline implements Surroundings {
   giveUp(failure: ComponentFailure): void {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
-    this.#stopping = this.#takeDown().finally(() => this.#options.onState("failed", failure));
+    for (const source of this.#sources) source.halt();
+    this.#stopping = this.#fail(failure, this.#stopping);
   }
 
   log(level: "warning" | "error" | "info", message: string, fields: Record<string, unknown>): void {
@@ -164,7 +167,8 @@ export class Pipeline implements Surroundings {
    * stop, the last checkpoint is taken. Turns must go on meanwhile.
    */
   stop(deadline: number): Promise<void> {
-    return this.#stopping ??= this.#stop(deadline, "stopped");
+    this.#deadline = Math.min(this.#deadline, deadline);
+    return this.#stopping ??= this.#stop("stopped");
   }
 
   /** Polls every source once and resumes what is ready; whether anything happened. */
@@ -185,23 +189,20 @@ export class Pipeline implements Surroundings {
   service(): number {
     if (this.#phase !== "running" && this.#phase !== "draining") return Infinity;
     const now = this.now();
-    let next = Infinity;
     for (const node of this.#nodes) {
-      if (!node.busy && node.instance.takeWake()) {
-        if (node instanceof ReactionNode || node instanceof ProcessorNode) node.wake();
-        else this.makeReady(node);
-      }
+      if (!node.busy && node.instance.takeWake()) node.wake();
       if (node.dueAt <= now) this.makeReady(node);
-      else next = Math.min(next, node.dueAt);
       this.#options.recorder.setQueued(node.instance.index, node.queued);
       if (node instanceof ReactionNode) {
         this.#options.recorder.setPending(node.instance.index, node.pending);
       }
     }
     this.#resumeReady();
-    next = Math.min(next, this.#checkpoints.service(now));
+    let next = this.#checkpoints.service(now);
+    // What was resumed may have to wait again; who is busy is resumed when the call ends.
+    for (const node of this.#nodes) if (!node.busy) next = Math.min(next, node.dueAt);
     if (this.#phase === "running" && this.#sources.every((source) => source.ended)) {
-      this.#stopping ??= this.#stop(Infinity, "completed");
+      this.#stopping ??= this.#stop("completed");
     }
     return next;
   }
@@ -224,7 +225,7 @@ export class Pipeline implements Surroundings {
   /** Asks for health; no other call is made on the instance meanwhile. */
   async ask(instance: Instance): Promise<number> {
     const node = this.#nodes.find((node) => node.instance === instance)!;
-    if (this.#phase !== "running" || node.busy) return Status.OK;
+    if (this.#phase !== "running" || node.busy || node.claimed) return Status.OK;
     const result = instance.health();
     if (typeof result === "number") return result;
     node.busy = true;
@@ -305,40 +306,55 @@ export class Pipeline implements Surroundings {
     }
   }
 
-  async #stop(deadline: number, state: PipelineState): Promise<void> {
+  async #stop(state: PipelineState): Promise<void> {
     if (this.#phase !== "running") return;
     this.#phase = "draining";
     for (const source of this.#sources) {
       source.halt();
-      await this.#quiet(source, deadline);
+      await this.#quiet(source);
+      if (this.ended) return;
       await this.#stopInstance(source.instance);
+      source.stopped = true;
       source.finish();
     }
-    await this.#drained(deadline);
+    await this.#drained();
     for (const node of this.#nodes) {
       if (!(node instanceof ProcessorNode)) continue;
-      await this.#quiet(node, deadline);
+      await this.#quiet(node);
+      if (this.ended) return;
       node.drain();
-      await this.#drained(deadline);
+      await this.#drained();
+      if (this.ended) return;
+      node.halt();
+      await this.#quiet(node);
       await this.#stopInstance(node.instance);
     }
-    await this.#checkpoints.take(deadline);
+    await this.#checkpoints.take(() => this.ended ? 0 : this.#deadline);
+    if (this.ended) return;
     this.#phase = "ended";
     await this.#takeDown();
     this.#options.onState(state);
   }
 
+  async #fail(failure: ComponentFailure, before: Promise<void> | null): Promise<void> {
+    await before;
+    // Not within the call that failed.
+    await turn();
+    await this.#takeDown();
+    this.#options.onState("failed", failure);
+  }
+
   /** Waits until nothing is under way, or the deadline. */
-  async #drained(deadline: number): Promise<void> {
-    await this.#until(() => this.#nodes.every((node) => node.idle), deadline);
+  async #drained(): Promise<void> {
+    await this.#until(() => this.#nodes.every((node) => node.idle));
   }
 
-  async #quiet(node: Node, deadline: number): Promise<void> {
-    await this.#until(() => !node.busy, deadline);
+  async #quiet(node: Node): Promise<void> {
+    await this.#until(() => !node.busy);
   }
 
-  async #until(condition: () => boolean, deadline: number): Promise<void> {
-    while (!condition() && this.now() < deadline && this.#phase === "draining") {
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && this.now() < this.#deadline && this.#phase === "draining") {
       this.interrupt();
       await turn();
     }

@@ -4,7 +4,7 @@ import { Arena } from "../event/arena.ts";
 import { indexAt, malformation, offsetOf, RecordReader } from "../event/reader.ts";
 import { FlowBatch, type Owner, Pool, release, Windows } from "./flow_batch.ts";
 import { detachedEntry, type Entry } from "./ledger.ts";
-import { Backoff, type Consumer, dispatch, Node, type Surroundings } from "./node.ts";
+import { Backoff, type Consumer, dispatch, Node, rootOf, type Surroundings } from "./node.ts";
 import { type BatchSettings, LARGEST_ARENA } from "./source_node.ts";
 
 /** Hands batches to a processor and what it makes of them to its consumers. */
@@ -34,7 +34,7 @@ export class ProcessorNode extends Node implements Consumer {
     this.#outputs = instance.outputs.map(() => null);
     this.#written = instance.outputs.map(() => null);
     this.#pools = instance.outputs.map((_, output) => {
-      const owner: Owner = { recycle: (batch) => this.#recycle(batch, output) };
+      const owner: Owner = { producer: this, recycle: (batch) => this.#recycle(batch, output) };
       return new Pool(inFlight, () => new FlowBatch(owner, { bytes, limit }));
     });
     this.#table = new Arena(8 * instance.outputs.length);
@@ -47,27 +47,25 @@ export class ProcessorNode extends Node implements Consumer {
   offer(batch: FlowBatch): void {
     const own = batch.shared ? this.#windows.on(batch, 0, batch.count) : batch;
     this.#waiting.push(own);
-    if (this.#waiting.length === 1 && !this.busy && !this.#blocked) this.#work();
+    if (this.#waiting.length === 1 && this.#waitUntil === 0) this.#work();
   }
 
   resume(): void {
     if (this.busy) return;
     const now = this.around.now();
-    if (this.#blocked && this.#blockedUntil > now) return;
-    this.#blocked = false;
-    this.dueAt = this.#nextTick;
-    if (now >= this.#nextTick) {
-      this.#nextTick = now + this.instance.tickInterval;
-      this.dueAt = this.#nextTick;
-      this.#tick(0);
-      if (this.busy) return;
+    if (this.#waitUntil <= now) this.#waitUntil = 0;
+    if (now >= this.#nextTick && !this.#starved) {
+      this.#nextTick = this.#ticks() ? now + this.instance.tickInterval : Infinity;
+      this.#tick(this.#tickFlags);
     }
-    this.#work();
+    if (this.#waitUntil === 0) this.#work();
+    // Without an output to write to nothing is due: the output that comes back resumes it.
+    this.dueAt = Math.min(this.#starved ? Infinity : this.#nextTick, this.#waitUntil || Infinity);
   }
 
   /** The processor asked for a tick. */
   wake(): void {
-    if (this.instance.has("tick")) {
+    if (this.instance.has("tick") && !this.#halted) {
       this.#nextTick = Math.min(this.#nextTick, this.around.now());
       this.around.makeReady(this);
     }
@@ -78,8 +76,15 @@ export class ProcessorNode extends Node implements Consumer {
     if (this.instance.has("tick") && !this.busy) this.#tick(BatchFlag.DRAIN);
   }
 
+  /** Its component was stopped: no more ticks. */
+  halt(): void {
+    this.#halted = true;
+    this.#nextTick = this.dueAt = Infinity;
+  }
+
   get idle(): boolean {
-    return !this.busy && this.#waiting.length === 0 && this.#tickEntry.open === 0;
+    return !this.busy && this.#waiting.length === 0 && this.#tickEntry.open === 0 &&
+      this.#tickFlags === 0;
   }
 
   get queued(): number {
@@ -93,9 +98,13 @@ export class ProcessorNode extends Node implements Consumer {
     this.#table.free();
   }
 
-  /** No output to write to, or a failure to wait out. */
-  #blocked = false;
-  #blockedUntil = 0;
+  /** An output has no batch to write to. */
+  #starved = false;
+  /** The end of the wait after a failure; 0: none. */
+  #waitUntil = 0;
+  /** Flags of a tick that could not be finished. */
+  #tickFlags = 0;
+  #halted = false;
 
   #ticks(): boolean {
     return this.instance.tickInterval > 0 && this.instance.has("tick");
@@ -103,13 +112,9 @@ export class ProcessorNode extends Node implements Consumer {
 
   #recycle(batch: FlowBatch, output: number): void {
     this.#pools[output]!.give(batch);
-    if (this.#blocked && this.#blockedUntil === 0) this.around.makeReady(this);
-  }
-
-  #block(until: number): void {
-    this.#blocked = true;
-    this.#blockedUntil = until;
-    if (until > 0) this.dueAt = Math.min(this.dueAt, until);
+    if (!this.#starved) return;
+    this.#starved = false;
+    this.around.makeReady(this);
   }
 
   /** Gives `batch` an empty batch for each output; false while one of them has none left. */
@@ -119,7 +124,7 @@ export class ProcessorNode extends Node implements Consumer {
       if (outputs[i] !== null) continue;
       const taken = this.#pools[i]!.take();
       if (taken === null) {
-        this.#block(0);
+        this.#starved = true;
         return false;
       }
       outputs[i] = taken;
@@ -132,7 +137,7 @@ export class ProcessorNode extends Node implements Consumer {
   }
 
   #work(): void {
-    while (this.#waiting.length > 0 && !this.busy && !this.#blocked) {
+    while (this.#waiting.length > 0 && !this.busy && !this.#starved && this.#waitUntil === 0) {
       const batch = this.#waiting[0]!;
       if (!this.#lendOutputs(batch)) return;
       this.#cursor = batch.cursor;
@@ -143,6 +148,7 @@ export class ProcessorNode extends Node implements Consumer {
   }
 
   #finish(batch: FlowBatch): void {
+    this.#retry.reset();
     if (!this.#ship(entryOf(batch), "process")) return;
     if (this.#waiting.length === 1) this.#waiting.pop();
     else this.#waiting.shift();
@@ -171,9 +177,7 @@ export class ProcessorNode extends Node implements Consumer {
 
   #notProcessed(batch: FlowBatch, status: number): void {
     const fault = malformation(batch);
-    if (fault !== "") {
-      return this.fail("MalformedBatch", "process", `it was given a malformed batch: ${fault}`);
-    }
+    if (fault !== "") return this.failProducer(batch, fault);
     const first = indexAt(batch, this.#cursor);
     const done = first + batch.done;
     if (done >= batch.count) {
@@ -182,10 +186,11 @@ export class ProcessorNode extends Node implements Consumer {
     const error = this.instance.error();
     if (!this.#ship(entryOf(batch), "process")) return;
     const offset = offsetOf(batch, done);
-    const rest = done > 0 ? this.#windows.on(batch, offset, batch.count - done) : batch;
+    const rest = done > 0 ? this.#windows.rest(batch, offset, batch.count - done) : batch;
     rest.rewind();
     this.#waiting[0] = rest;
     if (status === Status.INVALID) return this.#rejectFirst(rest, error);
+    if (done > 0) this.#retry.reset();
     const wait = this.#retry.next();
     this.around.count(this.instance.index, "retries", 1);
     this.around.log("warning", "Processor failed, it is tried again", {
@@ -193,7 +198,8 @@ export class ProcessorNode extends Node implements Consumer {
       error,
       wait_ms: wait,
     });
-    this.#block(this.around.now() + wait);
+    this.#waitUntil = this.around.now() + wait;
+    this.dueAt = Math.min(this.dueAt, this.#waitUntil);
   }
 
   #rejectFirst(batch: FlowBatch, error: string): void {
@@ -206,7 +212,7 @@ export class ProcessorNode extends Node implements Consumer {
       error,
     });
     if (batch.count > 1) {
-      this.#waiting[0] = this.#windows.on(batch, reader.end, batch.count - 1);
+      this.#waiting[0] = this.#windows.rest(batch, reader.end, batch.count - 1);
     } else {
       this.#waiting.shift();
       release(batch);
@@ -216,10 +222,8 @@ export class ProcessorNode extends Node implements Consumer {
 
   #tick(flags: number): void {
     const batch = this.#tickBatch;
-    if (!this.#lendOutputs(batch)) {
-      this.#nextTick = this.around.now();
-      return;
-    }
+    if (!this.#lendOutputs(batch)) return this.#tickAgain(flags);
+    this.#tickFlags = 0;
     batch.flags = flags;
     batch.now = BigInt(Date.now()) * 1_000_000n;
     this.settle(this.instance.tick(batch), (status) => {
@@ -233,8 +237,17 @@ export class ProcessorNode extends Node implements Consumer {
         const error = this.instance.error();
         this.around.log("warning", "Tick failed", { component: this.id, error });
       }
-      if (status === Status.MORE) this.#tick(flags);
+      if (status === Status.MORE) {
+        this.#tickAgain(flags);
+        this.around.makeReady(this);
+      }
     });
+  }
+
+  /** Has the tick go on as soon as there are outputs for it. */
+  #tickAgain(flags: number): void {
+    this.#tickFlags = flags;
+    this.#nextTick = this.around.now();
   }
 
   /** Hands on what the outputs hold, as something that `entry` waits for; false when it was malformed. */
@@ -275,7 +288,5 @@ export class ProcessorNode extends Node implements Consumer {
 }
 
 function entryOf(batch: FlowBatch): Entry {
-  let at = batch;
-  while (at.base !== null) at = at.base;
-  return at.entry!;
+  return rootOf(batch).entry!;
 }

@@ -1,5 +1,4 @@
-import type { CallName } from "../../ffi/recorder_layout.ts";
-import { Status } from "../../ffi/layout.ts";
+import { BatchFlag, Status } from "../../ffi/layout.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { malformation, offsetOf, RecordReader } from "../event/reader.ts";
 import { type FlowBatch, release, Windows } from "./flow_batch.ts";
@@ -14,14 +13,14 @@ export interface DeliverySettings {
 export class ReactionNode extends Node implements Consumer {
   #waiting: FlowBatch[] = [];
   #pending = new Map<number, FlowBatch>();
-  /** Completions that came before the PENDING they belong to, while a call was made off the event loop. */
+  /** Completions that came before the PENDING they belong to. */
   #early: Completion[] = [];
   #windows = new Windows();
   #delivery: DeliverySettings;
   #maxPending: number;
   #again = new Backoff(1, 100);
-  #retry: Backoff;
-  #attempts = 0;
+  /** A write is being made. */
+  #writing = false;
   #nextId = 0;
 
   constructor(
@@ -32,8 +31,6 @@ export class ReactionNode extends Node implements Consumer {
     super(instance, around);
     this.#delivery = options.delivery;
     this.#maxPending = options.maxPending;
-    const { initialMs, maxMs, multiplier } = options.delivery.retry;
-    this.#retry = new Backoff(initialMs, maxMs, multiplier);
   }
 
   offer(batch: FlowBatch): void {
@@ -57,7 +54,7 @@ export class ReactionNode extends Node implements Consumer {
   completed(completion: Completion): void {
     const batch = this.#pending.get(completion.batchId);
     if (batch === undefined) {
-      if (this.busy) this.#early.push(completion);
+      if (this.busy || this.#writing) this.#early.push(completion);
       else {
         this.fail(
           "Fatal",
@@ -96,33 +93,36 @@ export class ReactionNode extends Node implements Consumer {
   }
 
   #free(): boolean {
-    return !this.busy && this.dueAt === Infinity && this.#pending.size < this.#maxPending;
+    return !this.busy && !this.claimed && this.dueAt === Infinity &&
+      this.#pending.size < this.#maxPending;
   }
 
   #write(batch: FlowBatch): void {
     this.#nextId = (this.#nextId + 1) & 0x7fff_ffff;
     batch.id = this.#nextId;
+    this.#writing = true;
     const status = this.instance.write(batch);
+    this.#writing = false;
     // The common case first, and without a closure.
     if (status === Status.OK) return this.#accepted(batch);
     this.settle(status, (status) => this.#written(batch, status));
   }
 
   #accepted(batch: FlowBatch): void {
-    this.#attempts = 0;
+    this.#again.reset();
     release(batch);
   }
 
   #written(batch: FlowBatch, status: number): void {
     switch (status) {
       case Status.OK:
-        this.#again.reset();
         return this.#accepted(batch);
       case Status.AGAIN:
         this.#waiting.unshift(batch);
         this.dueAt = this.around.now() + this.#again.next();
         return;
       case Status.PENDING:
+        this.#again.reset();
         return this.#keep(batch);
       default:
         this.#notAccepted(batch, status, this.instance.error());
@@ -137,37 +137,33 @@ export class ReactionNode extends Node implements Consumer {
 
   #notAccepted(batch: FlowBatch, status: number, error: string): void {
     if (status !== Status.FAILED && status !== Status.INVALID) {
-      return this.failStatus("write", status);
-    }
-    const done = batch.done;
-    const call: CallName = "write";
-    if (done >= batch.count) {
-      return this.fail("Fatal", call, `it failed record ${done} of a batch of ${batch.count}`);
+      return this.failStatus("write", status, error);
     }
     const fault = malformation(batch);
-    if (fault !== "") {
-      return this.fail("MalformedBatch", call, `it was given a malformed batch: ${fault}`);
+    if (fault !== "") return this.failProducer(batch, fault);
+    const { done, count } = batch;
+    if (done >= count) {
+      return this.fail("Fatal", "write", `it failed record ${done} of a batch of ${count}`);
     }
     const offset = offsetOf(batch, done);
     this.around.count(this.instance.index, "eventsIn", done);
     this.around.count(this.instance.index, "bytesIn", offset);
-    if (done > 0) this.#attempts = 0;
-    const rest = done > 0 ? this.#windows.on(batch, offset, batch.count - done) : batch;
+    const rest = done > 0 ? this.#windows.rest(batch, offset, count - done) : batch;
     if (status === Status.INVALID) return this.#rejectFirst(rest, error);
-    this.#attempts++;
-    const { maxAttempts } = this.#delivery.retry;
-    if (maxAttempts > 0 && this.#attempts >= maxAttempts) return this.#rejectAll(rest, error);
-    if (this.#attempts === 1) this.#retry.reset();
-    const wait = this.#retry.next();
+    const attempt = ++rest.attempts;
+    const { maxAttempts, initialMs, maxMs, multiplier } = this.#delivery.retry;
+    if (maxAttempts > 0 && attempt >= maxAttempts) return this.#rejectAll(rest, error);
+    const wait = Math.min(initialMs * multiplier ** (attempt - 1), maxMs);
     this.around.count(this.instance.index, "retries", 1);
     this.around.log("warning", "Write failed, it is tried again", {
       component: this.id,
       error,
-      attempt: this.#attempts,
+      attempt,
       wait_ms: Math.round(wait),
       events: rest.count,
     });
     rest.rewind();
+    rest.flags |= BatchFlag.REPLAY;
     this.#waiting.unshift(rest);
     this.dueAt = this.around.now() + wait;
   }
@@ -178,14 +174,13 @@ export class ReactionNode extends Node implements Consumer {
     reader.next();
     if (!this.#reject(1, reader.sequence, error)) return;
     if (batch.count === 1) return release(batch);
-    this.#waiting.unshift(this.#windows.on(batch, reader.end, batch.count - 1));
+    this.#waiting.unshift(this.#windows.rest(batch, reader.end, batch.count - 1));
     this.around.makeReady(this);
   }
 
   #rejectAll(batch: FlowBatch, error: string): void {
     const reader = new RecordReader().open(batch);
     reader.next();
-    this.#attempts = 0;
     if (this.#reject(batch.count, reader.sequence, error)) release(batch);
   }
 

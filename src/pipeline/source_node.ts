@@ -17,10 +17,13 @@ export interface BatchSettings {
 /** Polls a source, closes its batches and keeps its ledger. */
 export class SourceNode extends Node implements Owner {
   readonly consumers: Consumer[] = [];
+  readonly producer = this;
   readonly ledger: Ledger;
   /** Number of the source in its pipeline. */
   readonly number: number;
   ended = false;
+  /** Its component was stopped. */
+  stopped = false;
   #pool: Pool;
   #open: FlowBatch | null = null;
   /** Records in the open batch after the last poll. */
@@ -30,7 +33,9 @@ export class SourceNode extends Node implements Owner {
   #nextSequence: number;
   #backoff = new Backoff(1, 100);
   #failures = new Backoff(100, 30_000);
-  /** Not to be polled now: waits, is busy, has no batch, or has ended. */
+  /** Loans to give back as soon as no other call is being made. */
+  #loans: bigint[] = [];
+  /** Not to be polled now: waits, has no batch, or has ended. */
   #quiet = false;
   #starved = false;
 
@@ -41,7 +46,7 @@ export class SourceNode extends Node implements Owner {
   ) {
     super(instance, around);
     this.number = options.number;
-    this.ledger = new Ledger(options.sequence, options.position, options.batch.inFlight);
+    this.ledger = new Ledger(options.sequence, options.position);
     this.#nextSequence = options.sequence + 1;
     this.#delay = options.batch.maxDelayMs;
     this.#pool = new Pool(options.batch.inFlight, () => {
@@ -54,7 +59,7 @@ export class SourceNode extends Node implements Owner {
 
   /** Polls once if there is any use in it; whether there was. */
   step(): boolean {
-    if (this.#quiet) return false;
+    if (this.#quiet || this.busy || this.claimed) return false;
     const batch = this.#open ?? this.#begin();
     if (batch === null) {
       this.#quiet = this.#starved = true;
@@ -65,25 +70,36 @@ export class SourceNode extends Node implements Owner {
       if (batch.isPlainAndFull && !this.around.strict) this.#send(batch);
       else this.#polled(batch, Status.OK);
     } else {
-      this.#quiet = typeof status !== "number";
-      this.settle(status, (status) => {
-        this.#quiet = this.ended;
-        this.#polled(batch, status);
-      });
+      this.settle(status, (status) => this.#polled(batch, status));
     }
     return true;
   }
 
   resume(): void {
+    while (this.#loans.length > 0 && !this.busy && !this.claimed) {
+      this.#giveBack(this.#loans.pop()!);
+    }
     if (this.ended || this.busy) return;
+    const now = this.around.now();
+    // What was called off the event loop while it waits does not end the wait.
+    if (this.dueAt !== Infinity && this.dueAt > now) return;
     this.dueAt = Infinity;
     this.#quiet = false;
     const batch = this.#open;
-    if (batch !== null && batch.count > 0 && this.#closeAt <= this.around.now()) this.#send(batch);
+    if (batch !== null && batch.count > 0 && this.#closeAt <= now) this.#send(batch);
+  }
+
+  /** The source has something, or wants to be asked. */
+  wake(): void {
+    this.dueAt = 0;
+    this.around.makeReady(this);
   }
 
   recycle(batch: FlowBatch): void {
-    if (batch.lent) this.settle(this.instance.release(batch.loan), () => {});
+    if (batch.lent) {
+      if (this.busy || this.claimed) this.#loans.push(batch.loan);
+      else this.#giveBack(batch.loan);
+    }
     this.#pool.give(batch);
     if (!this.#starved) return;
     this.#starved = false;
@@ -102,11 +118,12 @@ export class SourceNode extends Node implements Owner {
     if (batch === null) return;
     if (batch.count > 0) return this.#send(batch);
     this.#open = null;
-    this.#pool.give(batch);
+    this.recycle(batch);
   }
 
   get idle(): boolean {
-    return this.ledger.idle && !this.busy && (this.#open === null || this.#open.count === 0);
+    return this.ledger.idle && !this.busy && this.#loans.length === 0 &&
+      (this.#open === null || this.#open.count === 0);
   }
 
   get queued(): number {
@@ -116,12 +133,17 @@ export class SourceNode extends Node implements Owner {
   /** Gives back what the source lent and nobody uses any more, since the pipeline has ended. */
   async returnLoans(): Promise<void> {
     for (const batch of this.#pool.inUse()) {
-      if (batch.lent) await this.instance.release(batch.loan);
+      if (batch.lent) this.#loans.push(batch.loan);
     }
+    for (const loan of this.#loans.splice(0)) await this.instance.release(loan);
   }
 
   free(): void {
     this.#pool.free();
+  }
+
+  #giveBack(loan: bigint): void {
+    this.settle(this.instance.release(loan), () => {});
   }
 
   #begin(): FlowBatch | null {
@@ -136,11 +158,14 @@ export class SourceNode extends Node implements Owner {
     if (batch.lent) batch.showLoan();
     if (!this.sound(batch, "poll")) return;
     const count = batch.count;
+    if (count > this.#seen) {
+      this.#backoff.reset();
+      this.#failures.reset();
+    }
     switch (status) {
       case Status.OK:
       case Status.AGAIN:
-        if (batch.required > batch.capacity && !this.#grow(batch)) return;
-        if (count > this.#seen) this.#backoff.reset();
+        if (batch.required > batch.capacity) return this.#grow(batch);
         if (count > 0 && this.#isFull(batch, status)) return this.#send(batch);
         this.#seen = count;
         if (status === Status.AGAIN || count === 0) this.#rest(this.#backoff.next());
@@ -191,23 +216,20 @@ export class SourceNode extends Node implements Owner {
     release(batch);
   }
 
-  /** Makes room for a record that does not fit into an empty arena. */
-  #grow(batch: FlowBatch): boolean {
-    if (batch.required > LARGEST_ARENA) {
-      const limit = `the largest that is possible has ${LARGEST_ARENA}`;
-      this.fail(
+  /** Makes room for a record that does not fit into an empty arena; it is polled again at once. */
+  #grow(batch: FlowBatch): void {
+    if (batch.count > 0) return this.#send(batch);
+    if (batch.required > LARGEST_ARENA || batch.lent) {
+      const limit = batch.lent
+        ? `it lent memory of ${batch.capacity}`
+        : `the largest arena that is possible has ${LARGEST_ARENA}`;
+      return this.fail(
         "MalformedBatch",
         "poll",
         `its next event needs ${batch.required} bytes, and ${limit}`,
       );
-      return false;
     }
-    if (batch.count > 0) this.#send(batch);
-    else {
-      batch.resize(batch.required);
-      batch.required = 0;
-      this.#backoff.reset();
-    }
-    return true;
+    batch.resize(batch.required);
+    batch.required = 0;
   }
 }

@@ -3,7 +3,6 @@ import project from "../../../deno.json" with { type: "json" };
 import type { Manifest } from "../../plugin/manifest.ts";
 import type { LogLevelName } from "../cell_log.ts";
 
-
 const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 const LEVELS: LogLevelName[] = ["trace", "debug", "info", "warning", "error", "fatal"];
 const SIZE = { type: ["string", "integer"], format: "busbar-size", minimum: 0 };

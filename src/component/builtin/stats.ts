@@ -7,8 +7,9 @@ import { JsonField } from "./json_field.ts";
 import { CountsFile } from "./counts_file.ts";
 import { sourceName } from "./event_text.ts";
 
-/** Groups that a log record shows, the largest first. */
-const SHOWN_GROUPS = 20;
+/** Characters of groups that a log record shows, the largest first. */
+const SHOWN = 1024;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const NONE = "none";
 const OTHER = "other";
 
@@ -38,7 +39,9 @@ class Counter implements BuiltinComponent {
   /** By number of the source: the last event counted, and the last that the file held when a crash came. */
   #counted: number[] = [];
   #replayed: number[] = [];
+  /** When it was started, and what had been counted before. */
   #startedAt = 0;
+  #before = 0;
   #lastAt = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #summarised = 0;
@@ -48,7 +51,7 @@ class Counter implements BuiltinComponent {
     this.#context = context;
     this.#field = settings.group_by === undefined ? undefined : new JsonField(settings.group_by);
     this.#maxGroups = settings.max_groups;
-    this.#interval = parseDuration(settings.interval);
+    this.#interval = Math.min(parseDuration(settings.interval), LONGEST_TIMER_MS);
     if (settings.file !== undefined) {
       const suffix = context.partitionCount > 1 ? `.${context.partitionIndex}` : "";
       this.#file = new CountsFile(settings.file + suffix);
@@ -58,6 +61,7 @@ class Counter implements BuiltinComponent {
   async start(): Promise<void> {
     await this.#resume();
     this.#startedAt = this.#lastAt = performance.now();
+    this.#before = this.#events;
     if (this.#interval > 0) this.#timer = setInterval(() => this.#summarise(), this.#interval);
   }
 
@@ -116,7 +120,9 @@ class Counter implements BuiltinComponent {
       events: this.#events,
       bytes: this.#bytes,
       marked: this.#marked,
-      events_per_second: seconds > 0 ? Math.round(this.#events / seconds) : 0,
+      events_per_second: seconds > 0
+        ? Math.round((this.#events - this.#before) / seconds * 10) / 10
+        : 0,
       groups: Object.fromEntries(this.#groups),
       counted_to: Object.fromEntries(
         this.#counted.map((sequence, source) => [sourceName(this.#context, source), sequence]),
@@ -146,10 +152,16 @@ class Counter implements BuiltinComponent {
   #log(): void {
     this.#summarised = this.#events;
     const { groups, counted_to: _, ...counts } = this.#counts();
-    const largest = Object.entries(groups).sort(([, a], [, b]) => b - a).slice(0, SHOWN_GROUPS);
     this.#context.log("info", "Statistics", {
       ...counts,
-      groups: this.#field === undefined ? undefined : Object.fromEntries(largest),
+      groups: this.#field === undefined ? undefined : largest(groups),
     });
   }
+}
+
+function largest(groups: Record<string, number>): Record<string, number> {
+  let room = SHOWN;
+  const sorted = Object.entries(groups).sort(([, a], [, b]) => b - a);
+  const end = sorted.findIndex((group) => (room -= JSON.stringify(group).length) < 0);
+  return Object.fromEntries(end < 0 ? sorted : sorted.slice(0, end));
 }
