@@ -107,7 +107,19 @@ export const SlotLayout = struct({
   record: "pointer",
   index: "u32",
   woken: "u32",
+  next_id: "u64",
   context: ContextLayout,
+});
+
+/** `bb_run` moved a batch all the way. */
+export const LINE_DONE = 0x7fffffff;
+export const LINE_STAGES = 8;
+
+export const LineLayout = struct({
+  source: "pointer",
+  batch: "pointer",
+  stage_count: "u64",
+  stages: { bytes: LINE_STAGES * 16, align: 8 },
 });
 
 export const CompletionLayout = struct({
@@ -171,6 +183,7 @@ export const RECORDER_LAYOUTS: Record<string, Layout<string>> = {
   "struct bb_metric": RecorderMetricLayout,
   "struct bb_log": RecorderLogLayout,
   "struct bb_slot": SlotLayout,
+  "struct bb_line": LineLayout,
   "struct bb_completion": CompletionLayout,
   "struct bb_shared": SharedLayout,
 };

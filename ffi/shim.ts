@@ -12,6 +12,7 @@ const SYMBOLS = {
     result: "i32",
   },
   bb_write: { parameters: ["pointer", /* slot */ "pointer" /* batch */], result: "i32" },
+  bb_run: { parameters: ["pointer" /* line */], result: "i32" },
   bb_call: {
     parameters: [
       "pointer", /* slot */

@@ -90,6 +90,7 @@ EXPORT int32_t bb_write(struct bb_slot *slot, busbar_batch_t *batch) {
   uint32_t count = batch->count; /* read before: a batch may be completed, and gone, when write returns PENDING */
   uint64_t length = batch->length;
   int32_t status;
+  batch->id = slot->next_id = (slot->next_id + 1) & 0x7fffffff;
   enter(slot, BB_CALL_WRITE, first_sequence(batch));
   status = ((const busbar_reaction_t *)slot->table)->write(slot->self, batch);
   if (status == BUSBAR_OK) {
@@ -97,6 +98,36 @@ EXPORT int32_t bb_write(struct bb_slot *slot, busbar_batch_t *batch) {
     record->bytes_in += length;
   }
   return leave(slot, status);
+}
+
+/* Whether a batch can be handed on without a closer look: src/event/batch.ts has the same. */
+static inline int is_plain(const busbar_batch_t *batch) {
+  return batch->length <= batch->capacity && (batch->length & 7) == 0 && batch->required == 0 && batch->loan == NULL &&
+         (uint64_t)batch->count * sizeof(busbar_record_t) <= batch->length && (batch->count != 0 || batch->length == 0);
+}
+
+static inline void empty(busbar_batch_t *batch) {
+  batch->length = batch->cursor = 0;
+  batch->count = batch->done = 0;
+}
+
+/* Moves one full batch down a straight line of components. BB_LINE_DONE when it was accepted at the end or nothing was left of
+ * it; then all batches are empty again. Otherwise 256 * stage + the status (its low byte) that this stage returned: 0 is the
+ * source. src/pipeline/line.ts goes on from there. */
+EXPORT int32_t bb_run(struct bb_line *line) {
+  busbar_batch_t *batch = line->batch;
+  int32_t status = bb_poll(line->source, batch);
+  if (status != BUSBAR_OK || batch->count != batch->limit || !is_plain(batch)) return status & 255;
+  for (uint32_t i = 0; i < line->stage_count && batch->count > 0; i++) {
+    busbar_batch_t *out = line->stages[i].out;
+    status = out == NULL ? bb_write(line->stages[i].slot, batch) : bb_process(line->stages[i].slot, batch, BB_CALL_PROCESS);
+    if (status != BUSBAR_OK || (out != NULL && !is_plain(out))) return (int32_t)(i + 1) * 256 + (status & 255);
+    if (out != NULL) batch = out;
+  }
+  empty(line->batch);
+  for (uint32_t i = 0; i < line->stage_count; i++)
+    if (line->stages[i].out != NULL) empty(line->stages[i].out);
+  return BB_LINE_DONE;
 }
 
 /* Every other function: `offset` bytes into the component's table. */
@@ -266,15 +297,9 @@ static void complete(const busbar_context_t *context, uint64_t batch_id, int32_t
   bb_interrupt();
 }
 
-static const void *extension(const char *id) {
-  (void)id;
-  return NULL;
-}
-
 static const busbar_host_t host = {
     .size = sizeof(busbar_host_t), .abi_major = BUSBAR_ABI_MAJOR, .abi_minor = BUSBAR_ABI_MINOR, .log_level = &shared.log_level,
-    .log = log_record, .counter = counter, .gauge = gauge, .histogram = histogram, .wake = wake, .complete = complete,
-    .extension = extension};
+    .log = log_record, .counter = counter, .gauge = gauge, .histogram = histogram, .wake = wake, .complete = complete};
 
 /* ---- Crashes ------------------------------------------------------------------------------------------------------ */
 

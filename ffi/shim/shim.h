@@ -33,8 +33,23 @@ struct bb_slot {
   void *self;
   struct bb_component *record;
   uint32_t index;
-  uint32_t woken; /* atomic: asked for a call since the cell last looked */
+  uint32_t woken;   /* atomic: asked for a call since the cell last looked */
+  uint64_t next_id; /* the last batch id that was given out */
   busbar_context_t context;
+};
+
+#define BB_LINE_DONE 0x7fffffff
+#define BB_LINE_STAGES 8u
+
+/* A source and what follows it, where each is native, does not block, and reads only from the one before. */
+struct bb_line {
+  struct bb_slot *source;
+  busbar_batch_t *batch; /* the source's */
+  uint64_t stage_count;
+  struct {
+    struct bb_slot *slot;
+    busbar_batch_t *out; /* null for a reaction, which comes last */
+  } stages[BB_LINE_STAGES];
 };
 
 struct bb_completion {

@@ -84,7 +84,7 @@ int cut_plan(journal_t *journal, acknowledged_t acknowledged, cut_t *cut, proble
   cut->whole = 1;
   journal_rewind(journal);
   while ((status = journal_next(journal, problem)) > 0) {
-    int judged = journal_judge(journal, acknowledged);
+    int judged = journal_judge(journal, acknowledged, &cut->forgotten);
     if (judged == CUT_ALL) cut->events += journal->entry.event_count;
     if (judged != CUT_NONE) cut->needed = 1;
     if (judged == CUT_NONE && !cut->needed) cut->keep_end = journal->entry.end;
@@ -185,12 +185,12 @@ static int rewrite_member(journal_t *journal, acknowledged_t acknowledged, const
 
 int cut_rewrite(journal_t *journal, acknowledged_t acknowledged, const cut_files_t *files, uint64_t *events, uint64_t *length,
                 problem_t *problem) {
-  int status;
+  int status, forgotten;
   *length = 0;
   journal_rewind(journal);
   while ((status = journal_next(journal, problem)) > 0) {
     int ok = 1;
-    switch (journal_judge(journal, acknowledged)) {
+    switch (journal_judge(journal, acknowledged, &forgotten)) {
       case CUT_NONE: ok = copy(files->from, files->to, journal->entry.begin, journal->entry.end, length, problem); break;
       case CUT_SOME: ok = rewrite_member(journal, acknowledged, files, events, length, problem); break;
       default: break;

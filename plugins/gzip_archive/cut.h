@@ -19,6 +19,7 @@ typedef struct cut {
   uint64_t events;   /* that are not acknowledged in members without an acknowledged one */
   int whole;         /* nothing is kept behind keep_end: cutting off there is all */
   int needed;
+  int forgotten; /* nothing at all is acknowledged of a source that is cut: perhaps the host has lost its memory */
 } cut_t;
 
 /* Goes through all entries. 1, or 0 with a problem. */

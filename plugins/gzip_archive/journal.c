@@ -192,7 +192,7 @@ static uint64_t limit_of(journal_source_t source, const char *id, acknowledged_t
   return UINT64_MAX;
 }
 
-int journal_judge(const journal_t *journal, acknowledged_t acknowledged) {
+int journal_judge(const journal_t *journal, acknowledged_t acknowledged, int *forgotten) {
   uint32_t i, none = 0, all = 0;
   size_t at = 0;
   for (i = 0; i < journal->entry.source_count; i++) {
@@ -201,6 +201,7 @@ int journal_judge(const journal_t *journal, acknowledged_t acknowledged) {
     uint64_t limit = limit_of(source, id, acknowledged);
     none += source.last <= limit;
     all += source.first > limit;
+    if (limit == 0) *forgotten = 1;
   }
   if (none == i) return CUT_NONE;
   return all == i ? CUT_ALL : CUT_SOME;

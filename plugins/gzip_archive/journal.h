@@ -87,11 +87,12 @@ void journal_rewind(journal_t *journal);
 /* 1 with the next entry, 0 at the end or where entries stop to be whole, -1 with a problem. */
 int journal_next(journal_t *journal, problem_t *problem);
 
-/* Which of the entry's events are to be cut, because they are not acknowledged. */
+/* Which of the entry's events are to be cut, because they are not acknowledged. Sets *forgotten where nothing at all of a source
+ * is acknowledged. */
 #define CUT_NONE 0
 #define CUT_SOME 1
 #define CUT_ALL 2
-int journal_judge(const journal_t *journal, acknowledged_t acknowledged);
+int journal_judge(const journal_t *journal, acknowledged_t acknowledged, int *forgotten);
 
 /* Highest acknowledged sequence of each of the entry's sources, UINT64_MAX where nobody tells. OWNERSHIP: the caller's. Null
  * when memory ends. */

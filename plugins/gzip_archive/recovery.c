@@ -32,6 +32,7 @@ typedef struct names {
   char part[NAME_CAPACITY];
   char journal[NAME_CAPACITY];
   char temporary[NAME_CAPACITY];
+  char cut[NAME_CAPACITY];
 } names_t;
 
 /* Moves on past what `pattern` stands for: "d" for a digit, everything else for itself. Null where it does not fit. */
@@ -167,6 +168,12 @@ static int truncate_to(int data, const char *name, uint64_t end, problem_t *prob
   return fail(problem, "Cannot cut back \"%s\": %s", name, strerror(errno));
 }
 
+/* Gives the part a second name, under which it stays as it is. */
+static int set_aside(const recovery_t *recovery, const names_t *names, problem_t *problem) {
+  if ((linkat(recovery->folder, names->part, recovery->folder, names->cut, 0) == 0 || errno == EEXIST) && sync_file(recovery->folder)) return 1;
+  return fail(problem, "Cannot keep \"%s\" as \"%s\": %s", names->part, names->cut, strerror(errno));
+}
+
 /* Ends the segment in `names->part`. */
 static int finish_part(const recovery_t *recovery, const names_t *names, int data, journal_t *journal, acknowledged_t acknowledged,
                        problem_t *problem) {
@@ -175,17 +182,24 @@ static int finish_part(const recovery_t *recovery, const names_t *names, int dat
   if (!find_end(recovery, names, data, journal, &rest, &end, problem)) return 0;
   if (end < journal->segment_size && !truncate_to(data, names->part, end, problem)) return 0;
   if (!cut_plan(journal, acknowledged, &cut, problem)) return 0;
-  if (cut.needed && (!cut.whole || end > rest)) {
+  /* After a crash before the first acknowledgement this keeps a second's worth of events twice; where a host lost its memory and
+   * its sources do not begin anew, it keeps the only copy. */
+  if (cut.forgotten && !set_aside(recovery, names, problem)) return 0;
+  if (cut.needed && (!cut.whole || end > rest || (cut.forgotten && cut.keep_end > 0))) {
     if (!rewrite(recovery, names, data, journal, acknowledged, rest, end, &cut.events, problem)) return 0;
   } else {
     if (cut.needed) {
       end = cut.keep_end;
-      if (!truncate_to(data, names->part, end, problem)) return 0;
+      if (end > 0 && !truncate_to(data, names->part, end, problem)) return 0;
     }
     if (end == 0 ? !drop(recovery, names->part, problem) : !move(recovery, names->part, names->final, problem)) return 0;
     if (!drop(recovery, names->journal, problem)) return 0;
   }
-  if (cut.events > 0) tell(recovery, BUSBAR_LOG_WARNING, "Cut events that are not acknowledged out of the archive: they will be offered again", names->final, cut.events);
+  if (cut.events > 0 && cut.forgotten)
+    tell(recovery, BUSBAR_LOG_WARNING, "Cut events of a source of which none is acknowledged; the segment stays as it was under a name that ends in .cut",
+         names->final, cut.events);
+  else if (cut.events > 0)
+    tell(recovery, BUSBAR_LOG_WARNING, "Cut events that are not acknowledged: they will be offered again", names->final, cut.events);
   return 1;
 }
 
@@ -221,6 +235,7 @@ static int recover_segment(const recovery_t *recovery, const found_t *found, pro
   snprintf(names.part, sizeof names.part, "%s%s", found->name, PART_SUFFIX);
   snprintf(names.journal, sizeof names.journal, "%s%s", found->name, JOURNAL_SUFFIX);
   snprintf(names.temporary, sizeof names.temporary, "%s%s", found->name, TEMPORARY_SUFFIX);
+  snprintf(names.cut, sizeof names.cut, "%s%s", found->name, CUT_SUFFIX);
   if (faccessat(recovery->folder, names.final, F_OK, 0) == 0) has |= HAS_FINAL;
   if ((has & HAS_FINAL) && (has & HAS_PART)) return drop(recovery, names.journal, problem) && drop(recovery, names.part, problem);
   if ((has & (HAS_FINAL | HAS_PART)) == 0) return drop(recovery, names.journal, problem);

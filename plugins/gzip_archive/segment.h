@@ -12,6 +12,7 @@
 #define PART_SUFFIX ".part"
 #define JOURNAL_SUFFIX ".journal"
 #define TEMPORARY_SUFFIX ".tmp"
+#define CUT_SUFFIX ".cut"
 
 typedef struct segment {
   int folder; /* the archive's directory; not the segment's own */

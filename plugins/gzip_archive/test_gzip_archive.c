@@ -74,6 +74,23 @@ static void what_was_flushed_is_readable_while_open(void) {
   remove_folder();
 }
 
+static void flush_syncs_the_segment_and_then_the_journal(void) {
+  test_component_t *c;
+  int segment, journal;
+  use_folder("");
+  c = start_archive();
+  write_all(c, 0, 1, 10);
+  CHECK_STATUS(test_flush(c), BUSBAR_OK);
+  write_all(c, 0, 11, 20);
+  trace[0] = 0;
+  CHECK_STATUS(test_flush(c), BUSBAR_OK);
+  if (sscanf(trace, "w%ds%*dw%ds%*d", &segment, &journal) != 2 || segment == journal) FAIL("%s", trace);
+  snprintf(config, sizeof config, "w%ds%dw%ds%d", segment, segment, journal, journal);
+  CHECK_TEXT(trace, strlen(trace), config);
+  test_close(c);
+  remove_folder();
+}
+
 static void start_after_stop_goes_on(void) {
   test_component_t *c;
   use_folder("");
@@ -377,6 +394,7 @@ int main(int argc, char **argv) {
   TEST(create_takes_nothing);
   TEST(nothing_written_leaves_no_segment);
   TEST(what_was_flushed_is_readable_while_open);
+  TEST(flush_syncs_the_segment_and_then_the_journal);
   TEST(start_after_stop_goes_on);
   TEST(segments_keep_below_their_size);
   TEST(event_above_the_size_gets_a_segment_of_its_own);

@@ -18,6 +18,12 @@ static int die_at;     /* the call in which the process is killed; 0: none */
 static int refuse_at;  /* the first call that fails for want of space; 0: none */
 static int refuse_for; /* how many do */
 
+static char trace[64]; /* the latest writes and syncs: "w3" and "s3" for file 3 */
+static void note(char what, int file) {
+  size_t length = strlen(trace);
+  snprintf(trace + length, sizeof trace - length, "%c%d", what, file);
+}
+
 /* 1 when the call is to fail. */
 static int disk_call(void) {
   calls++;
@@ -29,6 +35,7 @@ static int disk_call(void) {
 
 /* A write that is cut short leaves half of its bytes. */
 ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
+  note('w', file);
   if (calls + 1 == die_at || (refuse_at > 0 && calls + 1 >= refuse_at && calls + 1 < refuse_at + refuse_for)) {
     if (syscall(SYS_pwrite64, file, bytes, count / 2, offset) < 0) return -1;
   }
@@ -36,11 +43,14 @@ ssize_t pwrite(int file, const void *bytes, size_t count, off_t offset) {
 }
 /* A process that is killed loses nothing that the kernel has; not syncing makes the tests quick. */
 int fsync(int file) {
-  (void)file;
+  note('s', file);
   return disk_call() ? -1 : 0;
 }
 int ftruncate(int file, off_t length) { return disk_call() ? -1 : (int)syscall(SYS_ftruncate, file, length); }
 int unlinkat(int folder, const char *name, int flags) { return disk_call() ? -1 : (int)syscall(SYS_unlinkat, folder, name, flags); }
+int linkat(int folder, const char *from, int to_folder, const char *to, int flags) {
+  return disk_call() ? -1 : (int)syscall(SYS_linkat, folder, from, to_folder, to, flags);
+}
 int renameat(int folder, const char *from, int to_folder, const char *to) {
   return disk_call() ? -1 : (int)syscall(SYS_renameat2, folder, from, to_folder, to, 0);
 }

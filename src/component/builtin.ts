@@ -102,6 +102,7 @@ export class BuiltinInstance implements Instance, BuiltinContext {
   readonly #first = new RecordReader();
   #component: BuiltinComponent = {};
   #woken = false;
+  #nextId = 0;
   #message = "";
 
   constructor(options: BuiltinOptions) {
@@ -237,6 +238,7 @@ export class BuiltinInstance implements Instance, BuiltinContext {
 
   write(batch: Batch): Result {
     const { count, length } = batch;
+    batch.id = this.#nextId = (this.#nextId + 1) & 0x7fff_ffff;
     this.#note(batch);
     const result = this.#call("write", Status.FATAL, () => this.#component.write!(batch));
     return this.#after(result, (status) => {

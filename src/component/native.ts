@@ -17,6 +17,8 @@ const context = SlotLayout.offset.context;
 const at = ContextLayout.offset;
 const WOKEN = SlotLayout.offset.woken >> 2;
 const MESSAGE_MAX = 4096;
+/** No status: those are bytes. */
+const NO_PRESET = 0x7fff;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -58,6 +60,7 @@ export class NativeInstance implements Instance {
   readonly #argument: Arena;
   #resume: Arena | null = null;
   #message = "";
+  #preset = NO_PRESET;
 
   constructor(options: NativeOptions) {
     const { id, plugin, index, blocking, outputs, tickInterval, table } = options;
@@ -239,7 +242,18 @@ export class NativeInstance implements Instance {
     return this.#call("release", Deno.UnsafePointer.create(loan));
   }
 
+  /** Where the shim finds the instance. */
+  get slot(): bigint {
+    return this.#memory.address;
+  }
+
+  /** Makes the next `process` or `write` give this status: the shim made the call already, see `bb_run`. */
+  preset(status: number): void {
+    this.#preset = status;
+  }
+
   process(batch: Batch): Result {
+    if (this.#preset !== NO_PRESET) return this.#takePreset();
     return this.#process(batch, CALL_NUMBER.process);
   }
 
@@ -248,12 +262,19 @@ export class NativeInstance implements Instance {
   }
 
   write(batch: Batch): Result {
+    if (this.#preset !== NO_PRESET) return this.#takePreset();
     if (!this.blocking) return this.#shim.bb_write(this.#slot, batch.pointer);
     return this.#shim.bb_write_off_thread(this.#slot, batch.pointer);
   }
 
   flush(): Result {
     return this.#call("flush", null);
+  }
+
+  #takePreset(): number {
+    const status = this.#preset;
+    this.#preset = NO_PRESET;
+    return status;
   }
 
   #process(batch: Batch, call: number): Result {

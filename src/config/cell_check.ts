@@ -39,7 +39,7 @@ export function checkCells(
 
 /** One process has one set of limits. */
 function differences(first: ResolvedPipeline, other: ResolvedPipeline): Fault | undefined {
-  const key = (["limits", "restart", "environment", "isolation"] as const).find((key) =>
+  const key = (["limits", "restart", "environment"] as const).find((key) =>
     JSON.stringify(first[key]) !== JSON.stringify(other[key])
   );
   return key && {

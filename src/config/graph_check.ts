@@ -108,7 +108,6 @@ class PipelineChecker {
     const { order, edges, diagnostics } = connect(this.#loaded.source, nodes);
     this.diagnostics.push(...diagnostics);
     this.#checkPartitions(nodes);
-    this.#checkIsolation(nodes);
     const components: ResolvedComponent[] = [];
     for (const node of order) {
       if (node.found === undefined) continue;
@@ -160,16 +159,6 @@ class PipelineChecker {
         `source "${id}" (${found.plugin.name}/${found.component.name}) cannot be partitioned`;
       this.diagnostics.push(this.#loaded.source.diagnostic(path, message));
     }
-  }
-
-  #checkIsolation(nodes: readonly GraphNode[]): void {
-    if (this.#config.isolation === "process") return;
-    const foreign = nodes.find(({ found }) => found && found.plugin.name !== "builtin");
-    if (foreign === undefined) return;
-    const path = ["pipelines", this.#id, "isolation"];
-    const message = `Cannot run pipeline "${this.#id}" without isolation: ` +
-      `plugin "${foreign.found?.plugin.name}" is not built in`;
-    this.diagnostics.push(this.#loaded.source.diagnostic(path, message));
   }
 
   async #component(

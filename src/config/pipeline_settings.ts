@@ -16,7 +16,6 @@ export function pipelineSettings(
     enabled: pipeline.enabled,
     cell: pipeline.cell ?? id,
     partitions: pipeline.partitions,
-    isolation: pipeline.isolation,
     validate: pipeline.validate,
     batch: {
       maxEvents: batch.max_events,

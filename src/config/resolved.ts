@@ -9,7 +9,6 @@ export interface ResolvedPipeline {
   cell: string;
   /** Number of cells it runs in, events split by key. */
   partitions: number;
-  isolation: "process" | "none";
   /** `strict` checks every batch once more before each consumer. */
   validate: "normal" | "strict";
   batch: {

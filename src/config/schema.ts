@@ -92,8 +92,6 @@ const pipeline = z.strictObject({
     .describe("Pipelines naming the same cell run in one process; its own id by default"),
   partitions: z.int().min(1).max(1024).default(1)
     .describe("Cells the pipeline runs in, events split by key"),
-  isolation: z.enum(["process", "none"]).default("process")
-    .describe("none runs in the host's process: built-in components only, for tests"),
   validate: z.enum(["normal", "strict"]).default("normal")
     .describe("strict checks each batch once more before every consumer"),
   batch: z.strictObject({

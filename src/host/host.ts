@@ -128,6 +128,8 @@ function report({ diagnostics, plugins }: Plan): void {
 
 function announce({ pipelines, plugins }: Plan, address: string | undefined): void {
   const { version, buildId } = buildInfo();
+  // Whatever the format of the log is, people and scripts find this line.
+  if (address !== undefined) console.error(`busbar listening on ${address}`);
   getLogger(CATEGORY).info("busbar ready", {
     version,
     build: buildId,
@@ -136,8 +138,6 @@ function announce({ pipelines, plugins }: Plan, address: string | undefined): vo
     plugins: plugins.plugins.length,
     ...(address === undefined ? {} : { address }),
   });
-  // Whatever the format of the log is, people and scripts find this line.
-  if (address !== undefined) console.error(`busbar listening on ${address}`);
 }
 
 function outcome(supervisor: Supervisor): HostEnd {

@@ -89,6 +89,13 @@ export class Ledger {
     return entry;
   }
 
+  /** Notes a batch that was begun and finished at once. Only while the ledger is idle. */
+  advance(sequence: number, position: Int32Array, positionLength: number): void {
+    const entry = this.#entries[this.#accepted]!;
+    entry.sequence = sequence;
+    if (positionLength > 0) copyPosition(position, positionLength, entry);
+  }
+
   /** Notes that everything up to `sequence` is durable. */
   acknowledge(sequence: number): void {
     this.#acknowledged = sequence;

@@ -4,6 +4,7 @@ import type { CellPipeline, ComponentFailure, PipelineState } from "../cell/prot
 import { type CellRecorder, ComponentState } from "../cell/flight_recorder.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { Checkpoints } from "./checkpoints.ts";
+import { Line, type Stage } from "./line.ts";
 import { type Consumer, Node, type Surroundings } from "./node.ts";
 import { ProcessorNode } from "./processor_node.ts";
 import { ReactionNode } from "./reaction_node.ts";
@@ -270,6 +271,25 @@ export class Pipeline implements Surroundings {
           producer.consumers[output]!.push(node as Node & Consumer);
         }
       }
+    }
+    this.#findLines();
+  }
+
+  /** Finds the sources that a straight line follows; strict validation looks at every batch in between. */
+  #findLines(): void {
+    if (this.strict) return;
+    const { components } = this.#options.spec.pipeline;
+    const single = new Set(components.filter(({ from }) => from.length === 1).map(({ id }) => id));
+    for (const source of this.#sources) {
+      const stages: Stage[] = [];
+      let consumers: readonly Consumer[] = source.consumers;
+      while (consumers.length === 1) {
+        const node = consumers[0] as ReactionNode | ProcessorNode;
+        if (!single.has(node.id)) break;
+        stages.push(node);
+        consumers = node instanceof ProcessorNode ? node.consumers[0]! : [];
+      }
+      if (stages.at(-1) instanceof ReactionNode) source.line = Line.of(source, stages);
     }
   }
 

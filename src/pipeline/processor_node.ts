@@ -4,11 +4,12 @@ import { Arena } from "../event/arena.ts";
 import { indexAt, malformation, offsetOf, RecordReader } from "../event/reader.ts";
 import { FlowBatch, type Owner, Pool, release, Windows } from "./flow_batch.ts";
 import { detachedEntry, type Entry } from "./ledger.ts";
+import type { Stage } from "./line.ts";
 import { Backoff, type Consumer, dispatch, Node, rootOf, type Surroundings } from "./node.ts";
 import { type BatchSettings, LARGEST_ARENA } from "./source_node.ts";
 
 /** Hands batches to a processor and what it makes of them to its consumers. */
-export class ProcessorNode extends Node implements Consumer {
+export class ProcessorNode extends Node implements Consumer, Stage {
   /** For each output, who reads it. */
   readonly consumers: Consumer[][];
   #waiting: FlowBatch[] = [];
@@ -80,6 +81,14 @@ export class ProcessorNode extends Node implements Consumer {
   halt(): void {
     this.#halted = true;
     this.#nextTick = this.dueAt = Infinity;
+  }
+
+  get straight(): boolean {
+    return this.consumers.length === 1 && !this.instance.has("tick");
+  }
+
+  lineOutput(input: FlowBatch): FlowBatch | null {
+    return this.#lendOutputs(input) ? this.#outputs[0]! : null;
   }
 
   get idle(): boolean {

@@ -2,6 +2,7 @@ import { BatchFlag, Status } from "../../ffi/layout.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { malformation, offsetOf, RecordReader } from "../event/reader.ts";
 import { type FlowBatch, release, Windows } from "./flow_batch.ts";
+import type { Stage } from "./line.ts";
 import { Backoff, type Consumer, Node, type Surroundings } from "./node.ts";
 
 export interface DeliverySettings {
@@ -10,7 +11,7 @@ export interface DeliverySettings {
 }
 
 /** Offers batches to a reaction, in order, until each record is accepted or given up. */
-export class ReactionNode extends Node implements Consumer {
+export class ReactionNode extends Node implements Consumer, Stage {
   #waiting: FlowBatch[] = [];
   #pending = new Map<number, FlowBatch>();
   /** Completions that came before the PENDING they belong to. */
@@ -21,7 +22,6 @@ export class ReactionNode extends Node implements Consumer {
   #again = new Backoff(1, 100);
   /** A write is being made. */
   #writing = false;
-  #nextId = 0;
 
   constructor(
     instance: Instance,
@@ -76,6 +76,12 @@ export class ReactionNode extends Node implements Consumer {
     this.resume();
   }
 
+  get straight(): boolean {
+    return true;
+  }
+
+  lineOutput(): undefined {}
+
   get idle(): boolean {
     return !this.busy && this.#waiting.length === 0 && this.#pending.size === 0;
   }
@@ -98,8 +104,6 @@ export class ReactionNode extends Node implements Consumer {
   }
 
   #write(batch: FlowBatch): void {
-    this.#nextId = (this.#nextId + 1) & 0x7fff_ffff;
-    batch.id = this.#nextId;
     this.#writing = true;
     const status = this.instance.write(batch);
     this.#writing = false;
@@ -189,6 +193,8 @@ export class ReactionNode extends Node implements Consumer {
     const what = count === 1 ? `event ${sequence}` : `${count} events from ${sequence} on`;
     if (this.#delivery.onFailure === "stop") {
       const message = `it did not accept ${what}: ${error || "no reason given"}`;
+      // Nothing behind it is written any more.
+      this.#maxPending = 0;
       this.around.giveUp(this.failure("Rejected", "write", message));
       return false;
     }

@@ -1,7 +1,9 @@
 import { Status } from "../../ffi/layout.ts";
+import { LINE_DONE } from "../../ffi/recorder_layout.ts";
 import type { Instance } from "../component/component.ts";
 import { FlowBatch, type Owner, Pool, release } from "./flow_batch.ts";
 import { Ledger } from "./ledger.ts";
+import { type Line, statusOf } from "./line.ts";
 import { Backoff, type Consumer, dispatch, Node, type Surroundings } from "./node.ts";
 
 /** The largest arena that is made for a single record, in bytes. */
@@ -19,6 +21,8 @@ export class SourceNode extends Node implements Owner {
   readonly consumers: Consumer[] = [];
   readonly producer = this;
   readonly ledger: Ledger;
+  /** Where what follows this source is a straight line. */
+  line: Line | null = null;
   /** Number of the source in its pipeline. */
   readonly number: number;
   ended = false;
@@ -65,10 +69,15 @@ export class SourceNode extends Node implements Owner {
       this.#quiet = this.#starved = true;
       return false;
     }
-    const status = this.instance.poll(batch);
+    const status = this.line !== null && this.ledger.idle && this.line.prepare(batch)
+      ? this.#runLine(this.line, batch)
+      : this.instance.poll(batch);
+    if (status === LINE_DONE) return true;
     if (status === Status.OK) {
-      if (batch.isPlainAndFull && !this.around.strict) this.#send(batch);
-      else this.#polled(batch, Status.OK);
+      if (batch.isPlainAndFull && !this.around.strict) {
+        this.#backoff.reset();
+        this.#send(batch);
+      } else this.#polled(batch, Status.OK);
     } else {
       this.settle(status, (status) => this.#polled(batch, status));
     }
@@ -140,10 +149,24 @@ export class SourceNode extends Node implements Owner {
 
   free(): void {
     this.#pool.free();
+    this.line?.free();
   }
 
   #giveBack(loan: bigint): void {
     this.settle(this.instance.release(loan), () => {});
+  }
+
+  /** Sends the batch down the line; what the source returned, or LINE_DONE when that was all. */
+  #runLine(line: Line, batch: FlowBatch): number {
+    const result = line.run();
+    if (result === LINE_DONE) {
+      const next = batch.nextSequence;
+      this.ledger.advance(next - 1, batch.positionWords, batch.positionLength);
+      this.#nextSequence = next;
+      this.#seen = this.#closeAt = 0;
+      return LINE_DONE;
+    }
+    return line.stoppedAt(result) === 0 ? statusOf(result) : Status.OK;
   }
 
   #begin(): FlowBatch | null {

@@ -217,6 +217,38 @@ Deno.test("plugin list shows what there is and what is refused", () =>
     assert.ok(names.includes("builtin") && names.includes("probe"), names.join());
   }));
 
+Deno.test("without any folder, the plugins beside the binary are found", () =>
+  withFolder(async (cwd) => {
+    const output = await runBusbar(["plugin", "list"], { cwd });
+    ends(output, 0);
+    assert.match(output.stdout, /^access-log +1\.0\.0 +ok /m);
+  }));
+
+Deno.test("strict compatibility takes what the distribution built, and nothing else", () =>
+  withFolder(async (folder) => {
+    await fixture("probe");
+    const config = await writeConfig(folder, { plugins: { compatibility: "strict" } });
+    const own = await runBusbar(["plugin", "list", "-c", config]);
+    assert.match(own.stdout, /^access-log +1\.0\.0 +ok /m);
+    const other = await runBusbar(["plugin", "list", "-c", config, "--plugin-dir", PLUGINS]);
+    assert.match(other.stdout, /^probe +1\.0\.0 +refused /m);
+    assert.match(
+      other.stderr,
+      /toolchain_version differs: .*build lock does not list plugin "probe"/,
+    );
+  }));
+
+Deno.test("plugin validate loads what the configuration preloads first", () =>
+  withFolder(async (folder) => {
+    const { libraryPath } = await fixture("shared-rt");
+    const { folder: plugin } = await fixture("needs-preloaded-symbol");
+    const config = await writeConfig(folder, { plugins: { preload: [libraryPath] } });
+    ends(await runBusbar(["plugin", "validate", plugin, "-c", config]), 0);
+    const without = await runBusbar(["plugin", "validate", plugin]);
+    ends(without, 1);
+    assert.match(without.stderr, /undefined symbol "busbar_shared_rt_value"/);
+  }));
+
 Deno.test("plugin list goes on without a default configuration that is broken", () =>
   withFolder(async (cwd) => {
     await Deno.writeTextFile(join(cwd, "busbar.yaml"), "nonsense: 1\n");
@@ -298,20 +330,16 @@ Deno.test("plugin validate survives libraries that hang, exit, or leave a proces
   withFolder(async (folder) => {
     const constructor = (body: string) =>
       `__attribute__((constructor)) static void misbehave(void) { ${body} }`;
-    const hang = await buildWith(
-      folder,
-      "hang",
-      constructor('puts("bye"); fflush(stdout); for (;;) pause();'),
-    );
-    const late = await runBusbar(["plugin", "validate", hang, "--timeout", "0.3"]);
+    const hang = await buildWith(folder, "hang", constructor("for (;;) pause();"));
+    const late = await runBusbar(["plugin", "validate", hang, "--timeout", "0.5"]);
     ends(late, 1);
-    assert.match(late.stderr, /loading it takes longer than 0\.3 s/);
-    assert.match(late.stderr, /It printed:\nbye\n/);
+    assert.match(late.stderr, /loading it takes longer than 0\.5 s/);
 
-    const exit = await buildWith(folder, "exits", constructor("_exit(0);"));
+    const bye = 'puts("bye"); fflush(stdout); _exit(0);';
+    const exit = await buildWith(folder, "exits", constructor(bye));
     const gone = await runBusbar(["plugin", "validate", exit]);
     ends(gone, 1);
-    assert.match(gone.stderr, /its process ended with exit code 0/);
+    assert.match(gone.stderr, /It printed:\nbye\nbusbar: .* its process ended with exit code 0/);
 
     const fork = await buildWith(
       folder,

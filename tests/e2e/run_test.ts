@@ -36,10 +36,10 @@ Deno.test("run serves what runs: readiness, pipelines with counters, plugins wit
   await withBusbar({ config }, async (busbar) => {
     const one = await busbar.pipeline(
       "one",
-      ({ components }) => components.at(-1).eventsIn > 0,
+      ({ components, cell }) => components.at(-1).eventsIn > 0 && cell?.rss > 0,
     );
     assert.equal(one.status, "running");
-    assert.ok(one.cell.pid > 0 && one.cell.rss > 0, JSON.stringify(one.cell));
+    assert.ok(one.cell.pid > 0, JSON.stringify(one.cell));
     assert.ok(Date.parse(one.cell.startedAt) <= Date.now());
     assert.deepEqual([one.restarts, one.lastExit], [0, null]);
     assert.deepEqual(

@@ -1,6 +1,6 @@
 /** Configurations for tests of cells, around the fixture plugins. */
 import { fixture, PLUGINS } from "../../fixtures/build.ts";
-import { type Busbar, waitFor } from "../../support/busbar.ts";
+import { type Busbar, type BusbarOptions, waitFor, withBusbar } from "../../support/busbar.ts";
 
 /** A pipeline of `faulty` alone, where one component has the settings. */
 export function faultyPipeline(
@@ -28,18 +28,22 @@ export function steadyPipeline(): Record<string, unknown> {
   };
 }
 
-/** The pipelines, and beside them `steady`. */
-export async function config(
+/** Runs busbar with the pipelines, and `steady` beside them, and calls `action` once its API answers. */
+export async function withPipelines<T>(
   pipelines: Record<string, unknown>,
-  more: Record<string, unknown> = {},
-): Promise<Record<string, unknown>> {
+  action: (busbar: Busbar) => Promise<T>,
+  options: Omit<BusbarOptions, "config"> = {},
+): Promise<T> {
   for (const name of ["probe", "faulty"]) await fixture(name);
-  return {
+  const config = {
     log: { level: "debug", format: "json" },
     plugins: { directories: [PLUGINS] },
     pipelines: { steady: steadyPipeline(), ...pipelines },
-    ...more,
   };
+  return await withBusbar({ ...options, config }, async (busbar) => {
+    await waitFor(() => busbar.address, { what: "its address", busbar });
+    return await action(busbar);
+  });
 }
 
 /** Waits until `steady` runs, and gives a function that fails unless it was never touched and still moves events. */
@@ -56,10 +60,11 @@ export async function watchSteady(busbar: Busbar): Promise<() => Promise<void>> 
   };
 }
 
-/** Waits until no process with the pid is left. */
+/** Waits until the process has ended, whether or not anybody reaped it. */
 export async function gone(pid: number): Promise<void> {
-  await waitFor(
-    () => Deno.stat(`/proc/${pid}`).then(() => false, () => true),
-    { what: `the end of process ${pid}` },
-  );
+  const ended = async () => {
+    const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => undefined);
+    return stat === undefined || stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
+  };
+  await waitFor(ended, { what: `the end of process ${pid}` });
 }

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { withBusbar } from "../../support/busbar.ts";
-import { config, faultyPipeline, watchSteady } from "./config.ts";
+import { faultyPipeline, watchSteady, withPipelines } from "./config.ts";
 
 /** Which component of `faulty` is asked for each call. */
 const CALLS = {
@@ -37,7 +36,7 @@ for (const [fault, { signal, code, message }] of Object.entries(FAULTS)) {
           faultyPipeline(kind, { fault, in: call, once_file: join(folder, call) }),
         ]),
       );
-      await withBusbar({ config: await config(pipelines) }, async (busbar) => {
+      await withPipelines(pipelines, async (busbar) => {
         const steadyIsUntouched = await watchSteady(busbar);
         for (const [call, kind] of Object.entries(CALLS)) {
           const { lastExit, restarts } = await busbar.pipeline(
@@ -70,7 +69,7 @@ Deno.test("a crash while stopping is blamed, and the rest stops in order", async
       faultyPipeline(kind, { fault: "segv", in: call }),
     ]),
   );
-  const end = await withBusbar({ config: await config(pipelines) }, async (busbar) => {
+  const end = await withPipelines(pipelines, async (busbar) => {
     for (const call of Object.keys(STOP_CALLS)) {
       await busbar.pipeline(call, ({ status }) => status === "running");
     }
@@ -101,7 +100,7 @@ Deno.test("a crash on a thread of a plugin's own is that plugin's, while another
     });
     const faults = ["segv", "abort", "exit", "libc"];
     const pipelines = Object.fromEntries(faults.map((fault) => [fault, thread(fault)]));
-    await withBusbar({ config: await config(pipelines) }, async (busbar) => {
+    await withPipelines(pipelines, async (busbar) => {
       const steadyIsUntouched = await watchSteady(busbar);
       for (const fault of faults) {
         const { lastExit } = await busbar.pipeline(fault, ({ restarts }) => restarts > 0);
@@ -124,7 +123,7 @@ Deno.test("what a plugin printed before it crashed, without an end of line, is i
   try {
     const fault = { fault: "print", in: "process", once_file: join(folder, "print") };
     const pipelines = { web: faultyPipeline("processor", fault) };
-    await withBusbar({ config: await config(pipelines) }, async (busbar) => {
+    await withPipelines(pipelines, async (busbar) => {
       await busbar.pipeline("web", ({ restarts }) => restarts === 1);
       for (const stream of ["stdout", "stderr"]) {
         const record = await busbar.log((log) => log.message === `last words on ${stream}`);

@@ -8,11 +8,11 @@ const ROOT = new URL("../../..", import.meta.url).pathname;
 const FOLDER = join(ROOT, "plugins/file_tail");
 const SANITIZERS = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"];
 
-const variants: { name: string; flags: string[] }[] = [{ name: "", flags: [] }];
-if (await sanitizersWork()) variants.push({ name: " under sanitizers", flags: SANITIZERS });
+const variants: { suffix: string; flags: string[] }[] = [{ suffix: "", flags: [] }];
+if (await sanitizersWork()) variants.push({ suffix: " under sanitizers", flags: SANITIZERS });
 
-for (const { name, flags } of variants) {
-  Deno.test(`file-tail follows files${name}`, async (t) => {
+for (const { suffix, flags } of variants) {
+  Deno.test(`file-tail follows files${suffix}`, async (t) => {
     await withFolder(async (folder) => {
       const { libraryPath } = await buildPlugin({
         folder: FOLDER,
@@ -21,14 +21,18 @@ for (const { name, flags } of variants) {
           build: { cflags: ["-pthread", "-Werror", ...flags], ldflags: ["-pthread", ...flags] },
         },
       });
-      const program = join(folder, "test_file_tail");
-      await compile(join(FOLDER, "test_file_tail.c"), program, flags);
-      const { stdout, stderr } = await run(program, [libraryPath], { TMPDIR: folder });
-      const lines = stdout.trim().split("\n");
-      assert.ok(lines.length >= 33, stdout + stderr);
-      for (const line of lines) {
-        const [, verdict, test] = /^(ok|not ok) ([a-z_]+)/.exec(line) ?? [];
-        await t.step(test ?? line, () => assert.equal(verdict, "ok", `${line}\n${stderr}`));
+      for (
+        const [test, count] of [["test_file_tail", 17], ["test_file_tail_rotation", 18]] as const
+      ) {
+        const program = join(folder, test);
+        await compile(join(FOLDER, `${test}.c`), program, flags);
+        const { stdout, stderr } = await run(program, [libraryPath], { TMPDIR: folder });
+        const lines = stdout.trim().split("\n");
+        assert.equal(lines.length, count, stdout + stderr);
+        for (const line of lines) {
+          const [, verdict, name] = /^(ok|not ok) ([a-z_]+)/.exec(line) ?? [];
+          await t.step(name ?? line, () => assert.equal(verdict, "ok", `${line}\n${stderr}`));
+        }
       }
     });
   });

@@ -14,7 +14,7 @@ if (await sanitizersWork()) variants.push({ name: " under sanitizers", flags: SA
 for (const { name, flags } of variants) {
   for (
     const { program, title, tests } of [
-      { program: "test_gzip_archive", title: "writes segments", tests: 17 },
+      { program: "test_gzip_archive", title: "writes segments", tests: 18 },
       { program: "test_crashes", title: "has each event once after a crash", tests: 7 },
     ]
   ) {

@@ -33,7 +33,6 @@ export function pipeline(
     enabled: true,
     cell: id,
     partitions: 1,
-    isolation: "process",
     validate: "normal",
     batch: { maxEvents: 64, maxBytes: 65536, maxDelayMs: 5, inFlight: 4 },
     checkpointIntervalMs: 1000,

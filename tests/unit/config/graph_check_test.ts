@@ -39,7 +39,6 @@ pipelines:
     enabled: true,
     cell: "small",
     partitions: 1,
-    isolation: "process",
     validate: "strict",
     batch: { maxEvents: 64, maxBytes: 65536, maxDelayMs: 1, inFlight: 2 },
     checkpointIntervalMs: 250,
@@ -197,14 +196,6 @@ Deno.test("partitions need sources that can be partitioned", async () => {
   assert.deepEqual(
     await found("partitions: 2\nsources: { in: { use: file-tail, config: { paths: [/a] } } }"),
     ['3:17 Cannot run 2 partitions of pipeline "web": source "in" (file-tail/tail) cannot be partitioned'],
-  );
-});
-
-Deno.test("isolation none is for built-in components", async () => {
-  assert.deepEqual(await found("isolation: none"), []);
-  assert.deepEqual(
-    await found("isolation: none\nsources: { in: { use: file-tail, config: { paths: [/a] } } }"),
-    ['3:16 Cannot run pipeline "web" without isolation: plugin "file-tail" is not built in'],
   );
 });
 

@@ -29,7 +29,6 @@ Deno.test("loadConfig() fills in every default", async () => {
       web: {
         enabled: true,
         partitions: 1,
-        isolation: "process",
         validate: "normal",
         batch: { max_events: 1024, max_bytes: 2 ** 20, max_delay: 5, in_flight: 4 },
         checkpoint_interval: 1000,
