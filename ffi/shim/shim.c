@@ -407,5 +407,6 @@ EXPORT int32_t bb_init(struct bb_header *recorder, uint32_t parent, uint64_t des
   if (wake_fd < 0) return errno;
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) sigaction(signals[i], &action, &previous[signals[i]]);
   atexit(on_exit_called);
+  setvbuf(stdout, NULL, _IONBF, 0); /* what a plugin prints right before a crash is not lost */
   return descriptors != 0 && setrlimit(RLIMIT_NOFILE, &limit) != 0 ? errno : 0;
 }

@@ -135,9 +135,9 @@ static int read_file(tail_t *t, uint32_t index, busbar_batch_t *batch) {
     int result = append_lines(t, file, batch, last);
     if (batch->count != count && file->rotated) file->quiet_since = tail_clock();
     if (result != AT_END || (t->window_end && t->window_fresh)) return result;
-    /* What was read is used up. A line that is longer than it: read all of it that may be used at once. */
     if (t->budget <= 0) return PAUSED;
-    if (file->offset == offset && !t->window_end) want = (size_t)t->settings.max_line + 2;
+    /* What was read is used up. Where nothing of it was of use, a line is longer: then all of it that may be used is read at once. */
+    want = file->offset == offset && t->window_fresh ? t->buffer_size - TAIL_FINGERPRINT : TAIL_READ;
     if (!fill(t, index, want)) return AT_END;
   }
 }

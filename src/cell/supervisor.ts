@@ -1,5 +1,5 @@
 import type { ResolvedPipeline } from "../config/resolved.ts";
-import { OrphanReaper } from "../host/orphan_reaper.ts";
+import { OrphanReaper } from "./orphan_reaper.ts";
 import { planCells } from "./cell_plan.ts";
 import { type CellSurroundings, TICK_MS } from "./cell_run.ts";
 import { overallStatus, type PipelineView, viewPipeline } from "./pipeline_view.ts";

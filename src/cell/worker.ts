@@ -89,7 +89,7 @@ class Cell {
         log,
         send: (message) => this.#channel.send(message),
         fatal: (failure) => this.#fatal(failure),
-        ended: () => this.#leave(),
+        ended: () => void this.#leave(),
       });
       await this.#scheduler.start();
     } catch (error) {
@@ -115,9 +115,10 @@ class Cell {
     Deno.exit(FATAL_EXIT);
   }
 
-  #leave(): void {
+  async #leave(): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
+    await this.#channel.flush().catch(() => {});
     this.#recorder.cleanExit();
     this.#channel.close();
     Deno.exit(0);

@@ -139,7 +139,10 @@ export class Pipeline implements Surroundings {
         await this.#bring(instance, "create", ComponentState.CREATED, () => instance.create());
         this.#created.push(instance);
       }
-      const acknowledged = this.#sources.map((source) => ({
+      // A source without a checkpoint says nothing about what reactions still hold of earlier runs.
+      const acknowledged = this.#sources.filter(({ ledger }) => ledger.sequence > 0).map((
+        source,
+      ) => ({
         sourceId: source.id,
         source: source.number,
         sequence: source.ledger.sequence,

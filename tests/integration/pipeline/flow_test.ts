@@ -131,7 +131,7 @@ Deno.test("every source gets its turns, however busy another one is", () =>
         JSON.stringify(web.components),
       );
     });
-    await assertNumbers(file, 500);
+    await assertNumbers(file, 500, 2);
   }));
 
 Deno.test("named outputs: each reaction gets what the processor wrote to the output it names", () =>

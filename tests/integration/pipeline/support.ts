@@ -120,6 +120,13 @@ export function metric(recorder: RecorderReader, name: string): number | undefin
   return recorder.metrics().find((metric) => metric.name === name)?.value;
 }
 
+/** Processor time that all threads of a process have used, in ms. */
+export async function cpuMs(pid: number): Promise<number> {
+  const text = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10; // of 1/100 s
+}
+
 /** Source `probe/numbers`, from 1 to `count`; 0 is for ever. */
 export function numbers(count: number, config: Record<string, unknown> = {}) {
   return { use: "probe/numbers", config: { count, ...config } };

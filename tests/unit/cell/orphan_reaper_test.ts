@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
  * how many were reaped, the own child's code, and how many zombies it has left.
  */
 const PROGRAM = `
-  import { OrphanReaper } from "${new URL("../../../src/host/orphan_reaper.ts", import.meta.url)}";
+  import { OrphanReaper } from "${new URL("../../../src/cell/orphan_reaper.ts", import.meta.url)}";
   const PR_SET_CHILD_SUBREAPER = 36;
   const libc = Deno.dlopen("libc.so.6", {
     prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
