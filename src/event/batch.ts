@@ -52,6 +52,9 @@ export class Batch {
   outputs: readonly Batch[] = NONE;
   #head: Arena;
   #arena: Arena | null = null;
+  /** The two words of the arena's address. */
+  #arenaLow = 0;
+  #arenaHigh = 0;
   #words: Int32Array;
   #longs: BigUint64Array;
   #base: Batch | null = null;
@@ -140,6 +143,10 @@ export class Batch {
 
   get cursor(): number {
     return (this.#words[CURSOR]! >>> 0) + (this.#words[CURSOR + 1]! >>> 0) * HIGH;
+  }
+  set cursor(value: number) {
+    this.#words[CURSOR] = value;
+    this.#words[CURSOR + 1] = 0;
   }
 
   /** Bytes that the record needs which did not fit into an empty arena; 0 when none. */
@@ -272,6 +279,8 @@ export class Batch {
     const length = words[LENGTH]!;
     return words[COUNT] === words[LIMIT] && (length & 7) === 0 && length <= words[CAPACITY]! &&
       length >= words[COUNT]! * MINIMUM &&
+      words[DATA] === this.#arenaLow && words[DATA + 1] === this.#arenaHigh &&
+      words[POSITION_LENGTH]! <= words[POSITION_CAPACITY]! &&
       (words[LENGTH + 1]! | words[REQUIRED]! | words[LOAN]! | words[LOAN + 1]!) === 0;
   }
 
@@ -290,6 +299,12 @@ export class Batch {
     if (count * MINIMUM > length) return `it says to hold ${count} records in ${length} bytes`;
     if (count === 0 && length !== 0) return `it says to hold no records in ${length} bytes`;
     if ((length & 7) !== 0) return `its length of ${length} bytes is not a multiple of 8`;
+    if (!this.lent && (words[DATA] !== this.#arenaLow || words[DATA + 1] !== this.#arenaHigh)) {
+      return "its data is not where the host's memory is, and no loan";
+    }
+    const position = words[POSITION_LENGTH]! >>> 0;
+    const room = words[POSITION_CAPACITY]! >>> 0;
+    if (position > room) return `its position has ${position} bytes, but room for ${room}`;
     return "";
   }
 
@@ -302,6 +317,8 @@ export class Batch {
 
   #useArena(arena: Arena): void {
     this.#longs[DATA >> 1] = arena.address;
+    this.#arenaLow = this.#words[DATA]!;
+    this.#arenaHigh = this.#words[DATA + 1]!;
     this.#longs[CAPACITY >> 1] = BigInt(arena.size);
     this.#bytes = arena.bytes;
     this.#view = arena.view;

@@ -54,7 +54,7 @@ export abstract class Node {
   protected readonly around: Surroundings;
   /** A call is being made off the event loop. */
   busy = false;
-  /** Somebody waits to make a call of another kind: no more of the usual ones begin. */
+  /** Somebody waits to make a call of another kind, or the cell ends over a failure: no more of the usual ones begin. */
   claimed = false;
   /** In the list of nodes to resume. */
   queuedForResume = false;
@@ -101,6 +101,7 @@ export abstract class Node {
   }
 
   protected fail(code: string, call: CallName, message: string): void {
+    this.claimed = true;
     this.around.fatal(this.failure(code, call, message));
   }
 
@@ -127,6 +128,7 @@ export abstract class Node {
 
   /** Ends the cell over a malformed batch that this component was given. */
   protected failProducer(batch: FlowBatch, fault: string): void {
+    this.claimed = true;
     const { producer } = rootOf(batch).owner;
     const call = producer?.instance.kind === "source" ? "poll" : "process";
     producer?.fail("MalformedBatch", call, `it wrote a malformed batch: ${fault}`);

@@ -146,7 +146,10 @@ export class ProcessorNode extends Node implements Consumer, Stage {
   }
 
   #work(): void {
-    while (this.#waiting.length > 0 && !this.busy && !this.#starved && this.#waitUntil === 0) {
+    while (
+      this.#waiting.length > 0 && !this.busy && !this.claimed && !this.#starved &&
+      this.#waitUntil === 0
+    ) {
       const batch = this.#waiting[0]!;
       if (!this.#lendOutputs(batch)) return;
       this.#cursor = batch.cursor;

@@ -1,6 +1,7 @@
 import { Status } from "../../ffi/layout.ts";
 import { LINE_DONE } from "../../ffi/recorder_layout.ts";
 import type { Instance } from "../component/component.ts";
+import { RecordReader } from "../event/reader.ts";
 import { FlowBatch, type Owner, Pool, release } from "./flow_batch.ts";
 import { Ledger } from "./ledger.ts";
 import { type Line, statusOf } from "./line.ts";
@@ -14,6 +15,19 @@ export interface BatchSettings {
   maxBytes: number;
   maxDelayMs: number;
   inFlight: number;
+}
+
+/** Why the numbers in a source's batch are not those that busbar_append() stamps, from `sequence` on, or "". */
+function misnumbered(batch: FlowBatch, sequence: number): string {
+  const reader = new RecordReader().open(batch);
+  for (let next = sequence; reader.next(); next++) {
+    if (reader.sequence === next && reader.source === batch.source) continue;
+    return `it numbered event ${next} of source ${batch.source} as ${reader.sequence} of ${reader.source}`;
+  }
+  const next = sequence + batch.count;
+  return batch.nextSequence === next
+    ? ""
+    : `it set next_sequence to ${batch.nextSequence}, but the next event is ${next}`;
 }
 
 /** Polls a source, closes its batches and keeps its ledger. */
@@ -76,6 +90,7 @@ export class SourceNode extends Node implements Owner {
     if (status === Status.OK) {
       if (batch.isPlainAndFull && !this.around.strict) {
         this.#backoff.reset();
+        this.#failures.reset();
         this.#send(batch);
       } else this.#polled(batch, Status.OK);
     } else {
@@ -180,6 +195,10 @@ export class SourceNode extends Node implements Owner {
   #polled(batch: FlowBatch, status: number): void {
     if (batch.lent) batch.showLoan();
     if (!this.sound(batch, "poll")) return;
+    if (this.around.strict) {
+      const fault = misnumbered(batch, this.#nextSequence);
+      if (fault !== "") return this.fail("MalformedBatch", "poll", fault);
+    }
     const count = batch.count;
     if (count > this.#seen) {
       this.#backoff.reset();

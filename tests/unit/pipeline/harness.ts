@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { MemoryFile } from "../../../ffi/memory_file.ts";
 import { ContentType, Status } from "../../../ffi/layout.ts";
+import { loadShim } from "../../../ffi/shim.ts";
 import { CellRecorder, createRecorder, planRecorder } from "../../../src/cell/flight_recorder.ts";
 import type { ComponentFailure, PipelineState } from "../../../src/cell/protocol.ts";
 import {
@@ -14,6 +15,9 @@ import type { Batch } from "../../../src/event/batch.ts";
 import { RecordReader } from "../../../src/event/reader.ts";
 import { append } from "../../../src/event/writer.ts";
 import { Pipeline } from "../../../src/pipeline/pipeline.ts";
+
+// Once a process: not something that a test leaves behind.
+loadShim();
 
 /** Turns after which a condition is not waited for any longer. */
 const MOST_TURNS = 20_000;
@@ -91,7 +95,9 @@ export class Harness {
     });
     const now = () => this.clock;
     this.pipeline = new (class extends Pipeline {
-      override now = now;
+      override now(): number {
+        return now();
+      }
     })({
       spec: {
         pipeline: resolved(components, options),
@@ -191,9 +197,9 @@ export async function withPipeline(
   try {
     await harness.pipeline.start();
     await body(harness);
-    if (!harness.pipeline.ended) await harness.stop(harness.clock);
-    await harness.pipeline.settled;
   } finally {
+    if (harness.failures.length === 0) await harness.stop(harness.clock);
+    await harness.pipeline.settled;
     harness.close();
   }
 }
