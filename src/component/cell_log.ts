@@ -8,7 +8,8 @@ export type LogLevelName = keyof typeof LOG_LEVELS;
 
 const FIELD_TYPES = { string: 0, number: 1, boolean: 2, object: 3 } as const;
 const BYTES = 64 * 1024;
-const TEXT_MAX = 2048;
+/** What does not fit into a slot of the ring is left out whole, so a text is cut to leave room for the other fields. */
+const TEXT_MAX = 1536;
 const encoder = new TextEncoder();
 
 /**
@@ -19,7 +20,7 @@ export class CellLog {
   readonly #memory = new Arena(BYTES);
   #used = 0;
 
-  /** Logs one record; texts beyond 2 KiB are cut. */
+  /** Logs one record; long texts are cut. */
   write(level: LogLevelName, message: string, fields: Record<string, unknown> = {}): void {
     const entries = Object.entries(fields).filter(([, value]) => value !== undefined).slice(0, 24);
     const { view, bytes } = this.#memory;

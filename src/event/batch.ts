@@ -299,6 +299,7 @@ export class Batch {
     if (count * MINIMUM > length) return `it says to hold ${count} records in ${length} bytes`;
     if (count === 0 && length !== 0) return `it says to hold no records in ${length} bytes`;
     if ((length & 7) !== 0) return `its length of ${length} bytes is not a multiple of 8`;
+    if ((words[DATA]! & 7) !== 0) return "its data does not begin at a multiple of 8 bytes";
     if (!this.lent && (words[DATA] !== this.#arenaLow || words[DATA + 1] !== this.#arenaHigh)) {
       return "its data is not where the host's memory is, and no loan";
     }

@@ -27,6 +27,9 @@ export class Line {
   /** Whose addresses the line holds: the source's batch, then each stage's output. */
   readonly #written: (FlowBatch | null | undefined)[] = [];
 
+  /** The source's batch when nothing has changed since the last run. */
+  #prepared: FlowBatch | null = null;
+
   private constructor(source: NativeInstance, stages: readonly Stage[]) {
     const { offset, size } = LineLayout;
     this.#longs = new BigUint64Array(this.#memory.buffer, 0, size >> 3);
@@ -51,6 +54,7 @@ export class Line {
 
   /** Whether every stage has a batch to write to. Only to be asked while nothing is under way on the line. */
   prepare(batch: FlowBatch): boolean {
+    if (this.#prepared === batch) return true;
     const at = LineLayout.offset;
     if (this.#written[0] !== batch) {
       this.#written[0] = batch;
@@ -66,6 +70,7 @@ export class Line {
       this.#written[i + 1] = out;
       this.#longs[(at.stages >> 3) + 2 * i + 1] = out.address;
     }
+    this.#prepared = batch;
     return true;
   }
 
@@ -84,6 +89,11 @@ export class Line {
       this.#instances[i]!.preset(i + 1 === stage ? statusOf(result) : 0);
     }
     return stage;
+  }
+
+  /** Notes that a batch took the long way, so that other batches may be in place now. */
+  leave(): void {
+    this.#prepared = null;
   }
 
   free(): void {

@@ -272,6 +272,10 @@ export class ProcessorNode extends Node implements Consumer, Stage {
         continue;
       }
       if (!this.sound(out, call)) return false;
+      if (out.lent) {
+        this.fail("MalformedBatch", call, "it lent memory, which only sources may");
+        return false;
+      }
       outputs[i] = null;
       const consumers = this.consumers[i]!;
       out.required = 0;

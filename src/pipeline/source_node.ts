@@ -249,6 +249,7 @@ export class SourceNode extends Node implements Owner {
 
   #send(batch: FlowBatch): void {
     const next = batch.nextSequence;
+    this.line?.leave();
     this.#open = null;
     this.#nextSequence = next;
     const entry = this.ledger.open(next - 1, batch.positionWords, batch.positionLength);
