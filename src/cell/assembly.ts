@@ -9,14 +9,9 @@ import { type LoadedPlugin, loadPluginLibrary } from "../component/plugin_librar
 import type { ResolvedComponent } from "../config/resolved.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { PluginError } from "../plugin/errors.ts";
-import type { CellRecorder } from "./flight_recorder.ts";
-import type {
-  CellMessage,
-  CellPipeline,
-  CellPlugin,
-  CellSpec,
-  ComponentFailure,
-} from "./protocol.ts";
+import type { CellRecorder } from "../../ffi/flight_recorder.ts";
+import type { CellMessage, CellPlugin, CellSpec } from "./protocol.ts";
+import type { CellPipeline, ComponentFailure } from "../pipeline/spec.ts";
 import { mappedLibraries } from "./mapped_libraries.ts";
 import { Scheduler } from "./scheduler.ts";
 

@@ -1,7 +1,8 @@
 /** Finds out why a cell ended, and whose fault it is. */
 import type { CallName } from "../../ffi/recorder_layout.ts";
 import type { ComponentPlace } from "./cell_plan.ts";
-import type { CellPlugin, ComponentFailure } from "./protocol.ts";
+import type { CellPlugin } from "./protocol.ts";
+import type { ComponentFailure } from "../pipeline/spec.ts";
 import type { CrashRecord, RecorderReader } from "./recorder_reader.ts";
 
 /** Why the host killed a cell. */

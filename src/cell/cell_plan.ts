@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ResolvedComponent, ResolvedPipeline } from "../config/resolved.ts";
-import type { CellPipeline } from "./protocol.ts";
+import type { CellPipeline } from "../pipeline/spec.ts";
 
 /** One process to be: a pipeline, one partition of it, or several pipelines that name the same cell. */
 export interface PlannedCell {

@@ -13,12 +13,13 @@ import {
   planRecorder,
   type SourceState,
   writeSourceState,
-} from "./flight_recorder.ts";
+} from "../../ffi/flight_recorder.ts";
 import { HangWatch } from "./hang_watch.ts";
 import { LimitWatch } from "./limits.ts";
 import { isHeld } from "./process_facts.ts";
 import { LogRing } from "./log_ring.ts";
-import type { CellMessage, CellPlugin, ComponentFailure, PipelineState } from "./protocol.ts";
+import type { CellMessage, CellPlugin } from "./protocol.ts";
+import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import { RecorderLogs } from "./recorder_logs.ts";
 import { type ComponentReading, RecorderReader } from "./recorder_reader.ts";
 import type { Executable } from "./run_directory.ts";

@@ -1,6 +1,6 @@
 /** Takes log records out of a cell's flight recorder. Plugins' threads put them in, through the shim. */
 import { LOG_SLOTS, RecorderHeaderLayout, RecorderLogLayout } from "../../ffi/recorder_layout.ts";
-import type { RecorderPlan } from "./flight_recorder.ts";
+import type { RecorderPlan } from "../../ffi/flight_recorder.ts";
 
 /** The value of a key-value, by the type that its plugin gave it. */
 export type FieldValue = string | number | boolean | null | object;

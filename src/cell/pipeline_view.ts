@@ -1,8 +1,8 @@
 /** What the API shows of pipelines. */
 import type { ResolvedComponent, ResolvedPipeline } from "../config/resolved.ts";
 import type { LastExit } from "./blame.ts";
-import { ComponentState, Health } from "./flight_recorder.ts";
-import type { ComponentFailure } from "./protocol.ts";
+import { ComponentState, Health } from "../../ffi/flight_recorder.ts";
+import type { ComponentFailure } from "../pipeline/spec.ts";
 import type { ComponentView, PipelineStatus, SupervisedCell } from "./supervised_cell.ts";
 
 /** A cell's process. */

@@ -2,8 +2,7 @@
  * What host and cell say to each other over their private socket. What changes often (counters, heartbeat, logs,
  * positions) does not travel here: it lies in the flight recorder, where the host still finds it when the cell is dead.
  */
-import type { CallName } from "../../ffi/recorder_layout.ts";
-import type { ResolvedPipeline } from "../config/resolved.ts";
+import type { CellPipeline, ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import type { Manifest } from "../plugin/manifest.ts";
 
 /** A plugin as a cell loads it: from its copy in the store, never from where the operator put it. */
@@ -15,15 +14,6 @@ export interface CellPlugin {
   directory: string;
   /** The ABI hash that inspection read; compared once more after loading. */
   abiHash: string;
-}
-
-/** One pipeline, or one partition of it, in a cell. */
-export interface CellPipeline {
-  pipeline: ResolvedPipeline;
-  partitionIndex: number;
-  partitionCount: number;
-  /** Folder under which each component gets its private data folder, named by its id. */
-  dataDirectory: string;
 }
 
 /**
@@ -42,20 +32,6 @@ export interface CellSpec {
   /** Open files that the cell may have. */
   descriptors: number;
 }
-
-/** A component's failure that is not a crash. */
-export interface ComponentFailure {
-  pipeline: string;
-  /** Id of the component; "" where the plugin as a whole failed. */
-  component: string;
-  plugin: string;
-  call: CallName | "load";
-  /** Stable code for the API: LoadFailed, CreateFailed, RestoreFailed, StartFailed, Fatal, MalformedBatch, Rejected, Internal. */
-  code: string;
-  message: string;
-}
-
-export type PipelineState = "running" | "completed" | "stopped" | "failed";
 
 export type CellMessage =
   /** First of all; the host refuses another build. */

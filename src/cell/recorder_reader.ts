@@ -15,7 +15,7 @@ import {
   RecorderMetricLayout,
   RecorderSourceLayout,
 } from "../../ffi/recorder_layout.ts";
-import { readSourceState, type RecorderPlan, type SourceState } from "./flight_recorder.ts";
+import { readSourceState, type RecorderPlan, type SourceState } from "../../ffi/flight_recorder.ts";
 
 /** A component's counters. Numbers beyond 2^53 lose their last digits. */
 export interface ComponentReading {

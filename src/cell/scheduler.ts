@@ -4,7 +4,7 @@ import type { Completion, Instance } from "../component/component.ts";
 import type { Pipeline, PipelineOptions } from "../pipeline/pipeline.ts";
 import type { CellServices } from "./assembly.ts";
 import { Completions } from "./completions.ts";
-import { Health } from "./flight_recorder.ts";
+import { Health } from "../../ffi/flight_recorder.ts";
 import { Sleeper } from "./sleeper.ts";
 
 /** Turns of all pipelines before the clock is looked at. */

@@ -2,8 +2,8 @@ import { logText } from "../log.ts";
 import { type LastExit, spawnFailure } from "./blame.ts";
 import type { ComponentPlace, PlannedCell } from "./cell_plan.ts";
 import { CellRun, type CellSurroundings } from "./cell_run.ts";
-import type { SourceState } from "./flight_recorder.ts";
-import type { ComponentFailure, PipelineState } from "./protocol.ts";
+import type { SourceState } from "../../ffi/flight_recorder.ts";
+import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import type { ComponentReading, MetricReading } from "./recorder_reader.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 

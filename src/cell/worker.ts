@@ -7,8 +7,9 @@ import { CellLog, LOG_LEVELS, type LogLevelName } from "../component/cell_log.ts
 import { PluginError } from "../plugin/errors.ts";
 import { ComponentError } from "../pipeline/pipeline.ts";
 import { type Channel, connectChannel } from "./channel.ts";
-import { CellRecorder } from "./flight_recorder.ts";
-import type { CellMessage, CellSpec, ComponentFailure, HostMessage } from "./protocol.ts";
+import { CellRecorder } from "../../ffi/flight_recorder.ts";
+import type { CellMessage, CellSpec, HostMessage } from "./protocol.ts";
+import type { ComponentFailure } from "../pipeline/spec.ts";
 import { Scheduler } from "./scheduler.ts";
 import { assemble } from "./assembly.ts";
 

@@ -1,6 +1,6 @@
 import { type ComponentKind, Status } from "../../ffi/layout.ts";
 import { CALL_NUMBER, type CallName } from "../../ffi/recorder_layout.ts";
-import type { ComponentRecord } from "../cell/flight_recorder.ts";
+import type { ComponentRecord } from "../../ffi/flight_recorder.ts";
 import type { Batch } from "../event/batch.ts";
 import { RecordReader } from "../event/reader.ts";
 import type { LogLevelName } from "./cell_log.ts";

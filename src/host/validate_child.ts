@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { loadShim } from "../../ffi/shim.ts";
-import { createRecorder, planRecorder } from "../cell/flight_recorder.ts";
+import { createRecorder, planRecorder } from "../../ffi/flight_recorder.ts";
 import { loadPluginLibrary } from "../component/plugin_library.ts";
 import { PluginError } from "../plugin/errors.ts";
 import {

@@ -1,6 +1,6 @@
 import type { CallName } from "../../ffi/recorder_layout.ts";
 import { Status, statusName } from "../../ffi/layout.ts";
-import type { ComponentFailure } from "../cell/protocol.ts";
+import type { ComponentFailure } from "./spec.ts";
 import type { Instance } from "../component/component.ts";
 import { malformation } from "../event/reader.ts";
 import type { FlowBatch } from "./flow_batch.ts";

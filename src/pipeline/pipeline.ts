@@ -1,7 +1,7 @@
 import type { CallName } from "../../ffi/recorder_layout.ts";
 import { Status, statusName } from "../../ffi/layout.ts";
-import type { CellPipeline, ComponentFailure, PipelineState } from "../cell/protocol.ts";
-import { type CellRecorder, ComponentState } from "../cell/flight_recorder.ts";
+import type { CellPipeline, ComponentFailure, PipelineState } from "./spec.ts";
+import { type CellRecorder, ComponentState } from "../../ffi/flight_recorder.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Line, type Stage } from "./line.ts";

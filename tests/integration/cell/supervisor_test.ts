@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { createRecorder, planRecorder } from "../../../src/cell/flight_recorder.ts";
+import { createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
 import type { CellPlugin } from "../../../src/cell/protocol.ts";
 import { Supervisor, type SupervisorOptions } from "../../../src/cell/supervisor.ts";
 import { parseManifest } from "../../../src/plugin/manifest.ts";

@@ -1,7 +1,7 @@
 /** Runs pipelines of the fixture plugins in a real busbar, and looks at what they did. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { planRecorder } from "../../../src/cell/flight_recorder.ts";
+import { planRecorder } from "../../../ffi/flight_recorder.ts";
 import { type ComponentReading, RecorderReader } from "../../../src/cell/recorder_reader.ts";
 import { RecorderHeaderLayout } from "../../../ffi/recorder_layout.ts";
 import { fixture, PLUGINS } from "../../fixtures/build.ts";

@@ -8,7 +8,7 @@ import {
 } from "../../../ffi/recorder_layout.ts";
 import { blame, type EndedCell, type LastExit } from "../../../src/cell/blame.ts";
 import { componentPlaces, planCells } from "../../../src/cell/cell_plan.ts";
-import { CellRecorder, createRecorder, planRecorder } from "../../../src/cell/flight_recorder.ts";
+import { CellRecorder, createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
 import { RecorderReader } from "../../../src/cell/recorder_reader.ts";
 import { component, pipeline, plugin } from "./places.ts";
 

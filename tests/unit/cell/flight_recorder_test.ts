@@ -8,7 +8,7 @@ import {
   Health,
   planRecorder,
   writeSourceState,
-} from "../../../src/cell/flight_recorder.ts";
+} from "../../../ffi/flight_recorder.ts";
 import { LogRing } from "../../../src/cell/log_ring.ts";
 import { RecorderReader } from "../../../src/cell/recorder_reader.ts";
 

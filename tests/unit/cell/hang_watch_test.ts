@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CALL_NUMBER } from "../../../ffi/recorder_layout.ts";
 import type { KillReason } from "../../../src/cell/blame.ts";
-import { CellRecorder, createRecorder, planRecorder } from "../../../src/cell/flight_recorder.ts";
+import { CellRecorder, createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
 import { HangWatch } from "../../../src/cell/hang_watch.ts";
 import { RecorderReader } from "../../../src/cell/recorder_reader.ts";
 

@@ -4,7 +4,7 @@ import {
   RecorderHeaderLayout,
   RecorderLogLayout,
 } from "../../../ffi/recorder_layout.ts";
-import { createRecorder, planRecorder } from "../../../src/cell/flight_recorder.ts";
+import { createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
 import { LogRing, type PluginLog } from "../../../src/cell/log_ring.ts";
 
 const PLAN = planRecorder(2, 0);

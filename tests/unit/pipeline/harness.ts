@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import type { MemoryFile } from "../../../ffi/memory_file.ts";
 import { ContentType, Status } from "../../../ffi/layout.ts";
 import { loadShim } from "../../../ffi/shim.ts";
-import { CellRecorder, createRecorder, planRecorder } from "../../../src/cell/flight_recorder.ts";
-import type { ComponentFailure, PipelineState } from "../../../src/cell/protocol.ts";
+import { CellRecorder, createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
+import type { ComponentFailure, PipelineState } from "../../../src/pipeline/spec.ts";
 import {
   type BuiltinComponent,
   type BuiltinContext,

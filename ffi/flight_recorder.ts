@@ -1,8 +1,8 @@
 /**
  * The flight recorder: one memory file for each cell, which host and cell both map. The cell writes through
- * {@linkcode CellRecorder}, the shim from C; the host reads with `recorder_reader.ts`, while the cell lives and after.
+ * {@linkcode CellRecorder}, the shim from C; the host reads with `src/cell/recorder_reader.ts`, while the cell lives and after.
  */
-import { MemoryFile } from "../../ffi/memory_file.ts";
+import { MemoryFile } from "./memory_file.ts";
 import {
   HEADER_SIZE,
   LIBRARY_MAX,
@@ -15,8 +15,8 @@ import {
   RecorderLogLayout,
   RecorderMetricLayout,
   RecorderSourceLayout,
-} from "../../ffi/recorder_layout.ts";
-import { POSITION_MAX } from "../../ffi/layout.ts";
+} from "./recorder_layout.ts";
+import { POSITION_MAX } from "./layout.ts";
 
 /** What a component's health says in the recorder. */
 export const Health = { UNKNOWN: 0, WELL: 1, UNWELL: 2, SILENT: 3 } as const;

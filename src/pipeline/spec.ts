@@ -1,0 +1,25 @@
+import type { CallName } from "../../ffi/recorder_layout.ts";
+import type { ResolvedPipeline } from "../config/resolved.ts";
+
+/** One pipeline, or one partition of it, in a cell. */
+export interface CellPipeline {
+  pipeline: ResolvedPipeline;
+  partitionIndex: number;
+  partitionCount: number;
+  /** Folder under which each component gets its private data folder, named by its id. */
+  dataDirectory: string;
+}
+
+/** A component's failure that is not a crash. */
+export interface ComponentFailure {
+  pipeline: string;
+  /** Id of the component; "" where the plugin as a whole failed. */
+  component: string;
+  plugin: string;
+  call: CallName | "load";
+  /** Stable code for the API: LoadFailed, CreateFailed, RestoreFailed, StartFailed, Fatal, MalformedBatch, Rejected, Internal. */
+  code: string;
+  message: string;
+}
+
+export type PipelineState = "running" | "completed" | "stopped" | "failed";
