@@ -40,6 +40,8 @@ export interface RecorderPlan {
 export interface SourceState {
   /** Every event up to this sequence is finished everywhere. */
   acknowledged: bigint;
+  /** Events up to this one may have been handed out by an earlier process; the host's to say, kept by the cell. */
+  polled?: bigint;
   /** Where the source resumes right after it; empty: from the beginning. A copy. */
   position: Uint8Array<ArrayBuffer>;
 }
@@ -106,6 +108,7 @@ export function writeSourceState(buffer: ArrayBuffer, at: number, state: SourceS
   Atomics.or(turn, 0, 1);
   view.setUint32(SOURCE.position_length, position.length, true);
   view.setBigUint64(SOURCE.acknowledged, acknowledged, true);
+  if (state.polled !== undefined) view.setBigUint64(SOURCE.polled, state.polled, true);
   new Uint8Array(buffer, at + SOURCE.position, position.length).set(position);
   Atomics.add(turn, 0, 1);
 }
@@ -118,8 +121,9 @@ export function readSourceState(buffer: ArrayBuffer, at: number): SourceState | 
   const length = view.getUint32(SOURCE.position_length, true);
   if (before % 2 === 1 || length > POSITION_MAX) return undefined;
   const acknowledged = view.getBigUint64(SOURCE.acknowledged, true);
+  const polled = view.getBigUint64(SOURCE.polled, true);
   const position = new Uint8Array(buffer, at + SOURCE.position, length).slice();
-  return Atomics.load(turn, 0) === before ? { acknowledged, position } : undefined;
+  return Atomics.load(turn, 0) === before ? { acknowledged, polled, position } : undefined;
 }
 
 /** One component's record, for components that the shim does not call: those written in TypeScript. */

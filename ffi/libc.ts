@@ -5,6 +5,7 @@ const SYMBOLS = {
   fcntl: { parameters: ["i32", /* fd */ "i32", /* cmd */ "i32" /* arg */], result: "i32" },
   open: { parameters: ["buffer", /* path */ "i32" /* flags */], result: "i32" },
   close: { parameters: ["i32" /* fd */], result: "i32" },
+  flock: { parameters: ["i32", /* fd */ "i32" /* operation */], result: "i32" },
   write: {
     parameters: ["i32", /* fd */ "buffer", /* data */ "usize" /* count */],
     result: "isize",

@@ -65,6 +65,7 @@ export const RecorderSourceLayout = struct({
   turn: "u32",
   position_length: "u32",
   acknowledged: "u64",
+  polled: "u64",
   position: { bytes: POSITION_MAX, align: 1 },
 });
 

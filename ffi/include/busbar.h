@@ -11,7 +11,8 @@
  * called last, in a child process of busbar called a cell. docs/abi.md is the guide to this file.
  *
  * POLICY
- *   Every struct starts with `uint32_t size`: its sizeof as its *owner* compiled it. Structs grow only at their end;
+ *   Every struct but the small ones that only occur inside others or in arrays (record, string, bytes, field, header,
+ *   acknowledged) starts with `uint32_t size`: its sizeof as its *owner* compiled it. Structs grow only at their end;
  *   a member past `size`, or a null function pointer, means "not offered". Reserved members are zero. There are no
  *   bit-fields, no `long`, no `bool`, no enums inside structs, and padding is explicit: 64-bit targets only.
  *   What a function means is as frozen as its signature. The hash is SHA-256 over the declarations between the two
@@ -301,7 +302,8 @@ typedef struct busbar_source {
    * DONE (the end, perhaps with the last records), FAILED (asked again after a backoff), FATAL. When not even one record
    * fits, busbar_append() has set `required`: OK or AGAIN, and the next call comes with a larger arena. */
   int32_t (*poll)(void *self, busbar_batch_t *batch);
-  /* [serialised] [started] Everything up to `position` is finished everywhere and never asked for again. OK or FAILED. */
+  /* [serialised] [started, stopped] Everything up to `position` is finished everywhere and never asked for again; the last time
+   * comes after stop, when all that was under way has arrived. OK or FAILED. */
   int32_t (*commit)(void *self, const busbar_bytes_t *position);
   /* [serialised] [started, stopped] Gives a loan back, exactly once for each. */
   void (*release)(void *self, void *loan);

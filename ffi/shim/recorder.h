@@ -1,5 +1,5 @@
 /* The flight recorder: one memory file for each cell, made by the host and mapped by both. The host reads it while the cell
- * lives and after it died. Private between host and cell of one build: ffi/recorder.ts is its other half.
+ * lives and after it died. Private between host and cell of one build: ffi/recorder_layout.ts is its other half.
  * Plain stores by a single writer, except where a comment says atomic. SPDX-License-Identifier: Apache-2.0 */
 #ifndef BB_RECORDER_H
 #define BB_RECORDER_H
@@ -74,6 +74,7 @@ struct bb_source_state {
   uint32_t turn; /* odd while written */
   uint32_t position_length;
   uint64_t acknowledged; /* every event up to this sequence is finished everywhere */
+  uint64_t polled;       /* the host's: events up to this one may have been handed out by the process before */
   uint8_t position[65536];
 };
 

@@ -297,9 +297,15 @@ static void complete(const busbar_context_t *context, uint64_t batch_id, int32_t
   bb_interrupt();
 }
 
+static const void *extension(const char *id) {
+  (void)id;
+  return NULL;
+}
+
 static const busbar_host_t host = {
     .size = sizeof(busbar_host_t), .abi_major = BUSBAR_ABI_MAJOR, .abi_minor = BUSBAR_ABI_MINOR, .log_level = &shared.log_level,
-    .log = log_record, .counter = counter, .gauge = gauge, .histogram = histogram, .wake = wake, .complete = complete};
+    .log = log_record, .counter = counter, .gauge = gauge, .histogram = histogram, .wake = wake, .complete = complete,
+    .extension = extension};
 
 /* ---- Crashes ------------------------------------------------------------------------------------------------------ */
 

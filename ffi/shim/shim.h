@@ -1,4 +1,4 @@
-/* What shim and cell share inside one process: ffi/shim_layout.ts is its other half. SPDX-License-Identifier: Apache-2.0 */
+/* What shim and cell share inside one process: ffi/recorder_layout.ts is its other half. SPDX-License-Identifier: Apache-2.0 */
 #ifndef BB_SHIM_H
 #define BB_SHIM_H
 #include "busbar.h"

@@ -191,7 +191,14 @@ export class CellRun {
 
   /** Where its sources got to, by key. */
   sourceStates(): Map<string, SourceState> {
-    return new Map(this.#sources.map(({ key, state }) => [key, state]));
+    return new Map(this.#sources.map(({ key, state }) => {
+      // The sequence of the last poll: what came before it was handed out, and perhaps one batch more.
+      const index = this.places.findIndex((place) => place.key === key);
+      const { maxEvents } = this.places[index]!.pipeline.batch;
+      const asked = BigInt(this.reader.component(index).sequence);
+      const polled = asked === 0n ? state.polled ?? 0n : asked + BigInt(maxEvents);
+      return [key, { ...state, polled }];
+    }));
   }
 
   /** Ends the use of the recorder. */

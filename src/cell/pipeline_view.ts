@@ -40,6 +40,8 @@ export interface PipelineComponentView {
   state: string;
   health: string;
   healthMessage: string;
+  /** What the plugin measures itself, since its process started; counters and gauges are summed up over partitions. */
+  metrics: Record<string, number | { count: number; sum: number }>;
 }
 
 /** One pipeline, whatever its number of cells. */
@@ -154,5 +156,24 @@ function viewComponent(
     state: STATE_NAMES[parts[0]?.state ?? 0] ?? "none",
     health,
     healthMessage: parts[healths.indexOf(health)]?.healthMessage ?? "",
+    metrics: viewMetrics(pipeline, component.id, cells),
   };
+}
+
+function viewMetrics(
+  pipeline: string,
+  component: string,
+  cells: SupervisedCell[],
+): PipelineComponentView["metrics"] {
+  const metrics: PipelineComponentView["metrics"] = {};
+  for (const { place, metric } of cells.flatMap((cell) => cell.metrics())) {
+    if (place?.pipeline.id !== pipeline || place.component.id !== component) continue;
+    const { name, kind, count, value } = metric;
+    const before = metrics[name];
+    if (kind === "histogram") {
+      const sum = typeof before === "object" ? before : { count: 0, sum: 0 };
+      metrics[name] = { count: sum.count + count, sum: sum.sum + value };
+    } else metrics[name] = (typeof before === "number" ? before : 0) + value;
+  }
+  return metrics;
 }

@@ -52,7 +52,7 @@ export class RecorderLogs {
 
   #emit(records: PluginLog[]): number {
     for (const record of records) {
-      const place = record.component === undefined ? undefined : this.#places[record.component];
+      const place = this.#placeOf(record);
       const level = LEVELS[Math.min(Math.max(record.level, 1), LEVELS.length) - 1]!;
       logText(categoryOf(place), level, {
         text: record.message,
@@ -63,10 +63,25 @@ export class RecorderLogs {
     return records.length;
   }
 
+  /** Components written in TypeScript log through the cell, and name themselves in fields. */
+  #placeOf({ component, fields }: PluginLog): ComponentPlace | undefined {
+    if (component !== undefined) return this.#places[component];
+    return this.#places.find((place) =>
+      place.pipeline.id === fields.pipeline && place.component.id === fields.component
+    );
+  }
+
   #properties(record: PluginLog, place: ComponentPlace | undefined): Record<string, unknown> {
-    const { target, spanId, parentSpanId, thread, fields, truncated } = record;
+    const { target, spanId, parentSpanId, thread, truncated } = record;
+    const { pipeline, plugin, component, ...others } = record.fields;
+    // A record of the cell itself says in its fields what it is about.
+    const own = record.component === undefined;
+    const fields = own ? others : record.fields;
     return {
       cell: this.#cell,
+      ...(own &&
+        { ...(pipeline !== undefined && { pipeline }), ...(plugin !== undefined && { plugin }) }),
+      ...(own && component !== undefined && { component }),
       ...(place && {
         pipeline: place.pipeline.id,
         plugin: place.component.plugin,

@@ -9,6 +9,7 @@ import { formatDiagnostic } from "../config/diagnostic.ts";
 import type { Config } from "../config/schema.ts";
 import { logText } from "../log.ts";
 import { storePlugin } from "../plugin/store_copy.ts";
+import { lockDataDirectory } from "../store/host_lock.ts";
 import { prepareDataDirectory } from "./data_directory.ts";
 import { type Plan, usedPlugins } from "./plan.ts";
 import { pluginViews } from "./plugin_views.ts";
@@ -38,7 +39,9 @@ export async function runHost(config: Config, plan: Plan, options: HostOptions):
   surviveRejections();
   using signals = watchStopSignals(options.onImpatience);
   report(plan);
-  for (const text of await prepareDataDirectory(config.data_dir)) {
+  const warnings = await prepareDataDirectory(config.data_dir);
+  lock(config.data_dir);
+  for (const text of warnings) {
     logText(CATEGORY, "warning", { text, properties: {} });
   }
   const supervisor = await createSupervisor(config, plan);
@@ -60,6 +63,14 @@ export async function runHost(config: Config, plan: Plan, options: HostOptions):
     throw error;
   } finally {
     await admin?.close();
+  }
+}
+
+function lock(dataDirectory: string): void {
+  try {
+    lockDataDirectory(dataDirectory);
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
   }
 }
 

@@ -5,8 +5,8 @@ import type { SourceNode } from "./source_node.ts";
 
 export interface CheckpointOptions {
   sources: readonly SourceNode[];
-  /** Reactions that make durable what they accepted. */
-  flushing: readonly Instance[];
+  /** Those that can make durable what they accepted are asked to. */
+  reactions: readonly Instance[];
   nodes: readonly Node[];
   /** Milliseconds between two rounds. */
   interval: number;
@@ -78,13 +78,13 @@ export class Checkpoints {
         const { sequence, position } = source.ledger;
         return { source, sequence, position };
       });
-    for (const instance of this.#options.flushing) {
-      if (!await this.#flush(instance, deadline)) return false;
+    for (const instance of this.#options.reactions) {
+      if (instance.has("flush") && !await this.#flush(instance, deadline)) return false;
     }
     for (const { source, sequence, position } of marks) {
       source.ledger.acknowledge(sequence);
       this.#options.record(source.number, sequence, position);
-      if (!source.instance.has("commit") || source.stopped) continue;
+      if (!source.instance.has("commit")) continue;
       const status = await this.#alone(
         source.instance,
         deadline,

@@ -2,6 +2,8 @@
 export class Entry {
   /** Batches that are not finished yet. */
   open = 0;
+  /** What all batches that stem from it are flagged with. */
+  flags = 0;
   /** Of the last event. */
   sequence = 0;
   positionLength = 0;
@@ -80,6 +82,7 @@ export class Ledger {
     const entry = entries[at]!;
     this.#end = this.#after(at);
     entry.open = 1;
+    entry.flags = 0;
     entry.sequence = sequence;
     if (positionLength > 0) copyPosition(position, positionLength, entry);
     else {

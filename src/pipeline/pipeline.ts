@@ -60,7 +60,7 @@ export class Pipeline implements Surroundings {
     this.#connect();
     this.#checkpoints = new Checkpoints(this, {
       sources: this.#sources,
-      flushing: options.instances.filter((i) => i.kind === "reaction" && i.has("flush")),
+      reactions: options.instances.filter(({ kind }) => kind === "reaction"),
       nodes: this.#nodes,
       interval: pipeline.checkpointIntervalMs,
       record: (number, sequence, position) =>
@@ -79,7 +79,7 @@ export class Pipeline implements Surroundings {
 
   /** Whether a component asked for a call that it has not had yet. */
   get woken(): boolean {
-    return this.#nodes.some((node) => !node.busy && node.instance.woken);
+    return !this.ended && this.#nodes.some((node) => !node.busy && node.instance.woken);
   }
 
   // ---- What nodes need -------------------------------------------------------------------------
@@ -253,10 +253,16 @@ export class Pipeline implements Surroundings {
       let node: Node & Partial<Consumer>;
       if (component.kind === "source") {
         const number = this.#sources.length;
-        const { acknowledged, position } = recorder.readSource(firstSource + number);
+        const { acknowledged, polled, position } = recorder.readSource(firstSource + number);
         const sequence = Number(acknowledged);
         const { batch } = pipeline;
-        const source = new SourceNode(instance, this, { number, sequence, position, batch });
+        const source = new SourceNode(instance, this, {
+          number,
+          sequence,
+          replayed: Number(polled ?? 0n),
+          position,
+          batch,
+        });
         this.#sources.push(source);
         node = source;
       } else if (component.kind === "processor") {

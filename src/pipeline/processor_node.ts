@@ -23,6 +23,8 @@ export class ProcessorNode extends Node implements Consumer, Stage {
   #windows = new Windows();
   #tickBatch: FlowBatch;
   #tickEntry: Entry = detachedEntry();
+  /** Milliseconds between two ticks. */
+  readonly #interval: number;
   #nextTick: number;
   /** Where the call that is being made begins to read. */
   #cursor = 0;
@@ -41,7 +43,8 @@ export class ProcessorNode extends Node implements Consumer, Stage {
     this.#table = new Arena(8 * instance.outputs.length);
     this.#addresses = new BigUint64Array(this.#table.buffer, 0, instance.outputs.length);
     this.#tickBatch = new FlowBatch({ recycle: () => {} }, { bytes: 0, limit: 0 });
-    this.#nextTick = this.#ticks() ? around.now() + instance.tickInterval : Infinity;
+    this.#interval = instance.tickInterval || Infinity;
+    this.#nextTick = around.now() + this.#interval;
     this.dueAt = this.#nextTick;
   }
 
@@ -56,8 +59,8 @@ export class ProcessorNode extends Node implements Consumer, Stage {
     const now = this.around.now();
     if (this.#waitUntil <= now) this.#waitUntil = 0;
     if (now >= this.#nextTick && !this.#starved) {
-      this.#nextTick = this.#ticks() ? now + this.instance.tickInterval : Infinity;
-      this.#tick(this.#tickFlags);
+      this.#nextTick = now + this.#interval;
+      if (this.instance.has("tick")) this.#tick(this.#tickFlags);
     }
     if (this.#waitUntil === 0) this.#work();
     // Without an output to write to nothing is due: the output that comes back resumes it.
@@ -114,10 +117,6 @@ export class ProcessorNode extends Node implements Consumer, Stage {
   /** Flags of a tick that could not be finished. */
   #tickFlags = 0;
   #halted = false;
-
-  #ticks(): boolean {
-    return this.instance.tickInterval > 0 && this.instance.has("tick");
-  }
 
   #recycle(batch: FlowBatch, output: number): void {
     this.#pools[output]!.give(batch);
@@ -279,6 +278,7 @@ export class ProcessorNode extends Node implements Consumer, Stage {
       outputs[i] = null;
       const consumers = this.consumers[i]!;
       out.required = 0;
+      out.flags = entry.flags;
       out.references = 1;
       if (consumers.length === 0) {
         release(out);

@@ -1,4 +1,4 @@
-import { Status } from "../../ffi/layout.ts";
+import { BatchFlag, Status } from "../../ffi/layout.ts";
 import { LINE_DONE } from "../../ffi/recorder_layout.ts";
 import type { Instance } from "../component/component.ts";
 import { RecordReader } from "../event/reader.ts";
@@ -49,6 +49,7 @@ export class SourceNode extends Node implements Owner {
   #closeAt = 0;
   #delay: number;
   #nextSequence: number;
+  #replayed: number;
   #backoff = new Backoff(1, 100);
   #failures = new Backoff(100, 30_000);
   /** Loans to give back as soon as no other call is being made. */
@@ -60,12 +61,20 @@ export class SourceNode extends Node implements Owner {
   constructor(
     instance: Instance,
     around: Surroundings,
-    options: { number: number; sequence: number; position: Uint8Array; batch: BatchSettings },
+    options: {
+      number: number;
+      sequence: number;
+      /** Events up to this one may have been handed out before, by a process that crashed. */
+      replayed: number;
+      position: Uint8Array;
+      batch: BatchSettings;
+    },
   ) {
     super(instance, around);
     this.number = options.number;
     this.ledger = new Ledger(options.sequence, options.position);
     this.#nextSequence = options.sequence + 1;
+    this.#replayed = options.replayed;
     this.#delay = options.batch.maxDelayMs;
     this.#pool = new Pool(options.batch.inFlight, () => {
       const { maxBytes: bytes, maxEvents: limit } = options.batch;
@@ -83,8 +92,9 @@ export class SourceNode extends Node implements Owner {
       this.#quiet = this.#starved = true;
       return false;
     }
-    const status = this.line !== null && this.ledger.idle && this.line.prepare(batch)
-      ? this.#runLine(this.line, batch)
+    const straight = this.line !== null && this.ledger.idle && this.#nextSequence > this.#replayed;
+    const status = straight && this.line!.prepare(batch)
+      ? this.#runLine(this.line!, batch)
       : this.instance.poll(batch);
     if (status === LINE_DONE) return true;
     if (status === Status.OK) {
@@ -250,9 +260,11 @@ export class SourceNode extends Node implements Owner {
   #send(batch: FlowBatch): void {
     const next = batch.nextSequence;
     this.line?.leave();
+    if (this.#nextSequence <= this.#replayed) batch.flags = BatchFlag.REPLAY;
     this.#open = null;
     this.#nextSequence = next;
     const entry = this.ledger.open(next - 1, batch.positionWords, batch.positionLength);
+    entry.flags = batch.flags;
     batch.entry = entry;
     if (this.consumers.length > 0) return dispatch(batch, this.consumers);
     batch.references = 1;

@@ -79,20 +79,3 @@ Deno.test("a batch closes at max_events, max_bytes or max_delay, whichever comes
     });
     for (const [i, [, { events }]] of cases.entries()) await assertNumbers(file(i), events);
   }));
-
-/** What a writer leaves behind that every reader notices, as does busbar itself before it hands the batch on. */
-const MALFORMED = [
-  "record-past-arena",
-  "record-zero",
-  "record-small",
-  "record-unaligned",
-  "payload-past-record",
-  "length-over",
-  "count-high",
-  "count-low",
-  "count-limit",
-  "data-moved",
-  "position-over",
-  "sequence-wrong",
-  "source-wrong",
-] as const;

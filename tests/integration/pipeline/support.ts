@@ -115,9 +115,13 @@ export function callsOf({ calls }: ComponentReading): number {
   return Math.floor(Number(calls) / 2);
 }
 
-/** A plugin's metric in the cell, by its name; undefined while there is none. */
-export function metric(recorder: RecorderReader, name: string): number | undefined {
-  return recorder.metrics().find((metric) => metric.name === name)?.value;
+/** A metric of component `component` in the cell; undefined while there is none. */
+export function metric(
+  recorder: RecorderReader,
+  component: number,
+  name: string,
+): number | undefined {
+  return recorder.metrics().find((one) => one.component === component && one.name === name)?.value;
 }
 
 /** Processor time that all threads of a process have used, in ms. */

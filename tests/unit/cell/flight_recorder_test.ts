@@ -76,20 +76,33 @@ Deno.test("the host reads what the cell counts", () => {
 Deno.test("a source's state goes both ways, up to the longest position", () => {
   withRecorder(2, 2, (reader, cell, buffer) => {
     const position = crypto.getRandomValues(new Uint8Array(65536));
-    assert.deepEqual(reader.source(1), { acknowledged: 0n, position: new Uint8Array() });
+    const nothing = { acknowledged: 0n, polled: 0n, position: new Uint8Array() };
+    assert.deepEqual(reader.source(1), nothing);
     const turn = reader.sourceTurn(1);
     cell.writeSource(1, 12345678901234567890n, position);
     assert.notEqual(reader.sourceTurn(1), turn);
-    assert.deepEqual(reader.source(1), { acknowledged: 12345678901234567890n, position });
-    assert.deepEqual(reader.source(0), { acknowledged: 0n, position: new Uint8Array() });
+    assert.deepEqual(reader.source(1), {
+      ...nothing,
+      acknowledged: 12345678901234567890n,
+      position,
+    });
+    assert.deepEqual(reader.source(0), nothing);
     assert.deepEqual(cell.readSource(1), reader.source(1));
     assert.throws(() => cell.writeSource(1, 1, new Uint8Array(65537)), /at most 65536/);
     assert.throws(() => cell.writeSource(2, 1, new Uint8Array()), /No source 2/);
     const at = cell.plan.sourcesAt + RecorderSourceLayout.size;
     new Uint32Array(buffer, at, 1)[0]!++;
     assert.equal(reader.source(1), undefined, "it is being written");
-    writeSourceState(buffer, at, { acknowledged: 5n, position: new Uint8Array([1]) });
-    assert.deepEqual(reader.source(1), { acknowledged: 5n, position: new Uint8Array([1]) });
+    const state = { acknowledged: 5n, polled: 9n, position: new Uint8Array([1]) };
+    writeSourceState(buffer, at, state);
+    assert.deepEqual(reader.source(1), state);
+    // The cell moves its source on, but what the host said of earlier processes stays.
+    cell.writeSource(1, 6, new Uint8Array([2]));
+    assert.deepEqual(reader.source(1), {
+      acknowledged: 6n,
+      polled: 9n,
+      position: new Uint8Array([2]),
+    });
   });
 });
 

@@ -20,7 +20,7 @@ import { Pipeline } from "../../../src/pipeline/pipeline.ts";
 loadShim();
 
 /** Turns after which a condition is not waited for any longer. */
-const MOST_TURNS = 20_000;
+const MOST_TURNS = 3000;
 
 export interface TestComponent {
   kind: "source" | "processor" | "reaction";
