@@ -121,6 +121,9 @@ export const LineLayout = struct({
   batch: "pointer",
   stage_count: "u64",
   stages: { bytes: LINE_STAGES * 16, align: 8 },
+  moved: "u64",
+  position_length: "u64",
+  position: { bytes: 256, align: 1 },
 });
 
 export const CompletionLayout = struct({

@@ -111,10 +111,9 @@ static inline void empty(busbar_batch_t *batch) {
   batch->count = batch->done = 0;
 }
 
-/* Moves one full batch down a straight line of components. BB_LINE_DONE when it was accepted at the end or nothing was left of
- * it; then all batches are empty again. Otherwise 256 * stage + the status (its low byte) that this stage returned: 0 is the
- * source. src/pipeline/line.ts goes on from there. */
-EXPORT int32_t bb_run(struct bb_line *line) {
+/* Moves one full batch down the line. BB_LINE_DONE when it was accepted at the end or nothing was left of it; then all batches
+ * are empty again. */
+static int32_t run_once(struct bb_line *line) {
   busbar_batch_t *batch = line->batch;
   int32_t status = bb_poll(line->source, batch);
   if (status != BUSBAR_OK || batch->count != batch->limit || !is_plain(batch)) return status & 255;
@@ -127,6 +126,22 @@ EXPORT int32_t bb_run(struct bb_line *line) {
   empty(line->batch);
   for (uint32_t i = 0; i < line->stage_count; i++)
     if (line->stages[i].out != NULL) empty(line->stages[i].out);
+  return BB_LINE_DONE;
+}
+
+/* Moves up to BB_LINE_TURNS full batches down a straight line of components. BB_LINE_DONE when all was accepted; the last one's
+ * position is in the source's batch. Otherwise 256 * stage + the status (its low byte) that this stage returned for the last
+ * batch, 0 being the source; `moved` and `position` are those of the batch before. src/pipeline/line.ts goes on from there. */
+EXPORT int32_t bb_run(struct bb_line *line) {
+  busbar_batch_t *batch = line->batch;
+  line->moved = 0;
+  for (int turn = 0; turn < BB_LINE_TURNS; turn++) {
+    int32_t result = run_once(line);
+    if (result != BB_LINE_DONE || batch->position_length > sizeof line->position) return result;
+    line->moved = batch->next_sequence - 1;
+    line->position_length = batch->position_length;
+    memcpy(line->position, batch->position, batch->position_length);
+  }
   return BB_LINE_DONE;
 }
 

@@ -40,6 +40,7 @@ struct bb_slot {
 
 #define BB_LINE_DONE 0x7fffffff
 #define BB_LINE_STAGES 8u
+#define BB_LINE_TURNS 8
 
 /* A source and what follows it, where each is native, does not block, and reads only from the one before. */
 struct bb_line {
@@ -50,6 +51,9 @@ struct bb_line {
     struct bb_slot *slot;
     busbar_batch_t *out; /* null for a reaction, which comes last */
   } stages[BB_LINE_STAGES];
+  uint64_t moved; /* sequence of the last event that went all the way in this run; 0: none did */
+  uint64_t position_length;
+  uint8_t position[256]; /* and the position after it */
 };
 
 struct bb_completion {

@@ -148,6 +148,9 @@ async function makeBuiltin(
     dataDirectory: makeDataDirectory(pipeline, component),
     partitionIndex: pipeline.partitionIndex,
     partitionCount: pipeline.partitionCount,
+    sources: pipeline.pipeline.components.filter(({ kind }) => kind === "source").map(({ id }) =>
+      id
+    ),
     factory: await load(),
     record: services.recorder.component(index),
     log: (level, message, fields) => services.log.write(level, message, fields),

@@ -8,7 +8,7 @@ import { Health } from "../../ffi/flight_recorder.ts";
 import { Sleeper } from "./sleeper.ts";
 
 /** Turns of all pipelines before the clock is looked at. */
-const TURNS = 16;
+const TURNS = 4;
 /** How long the event loop is kept from other work, in ms. */
 const SLICE = 8;
 /** The longest sleep, in ms, so that the heartbeat goes on. */

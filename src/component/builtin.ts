@@ -23,6 +23,8 @@ export interface BuiltinContext {
   readonly dataDirectory: string;
   readonly partitionIndex: number;
   readonly partitionCount: number;
+  /** Ids of the pipeline's sources, by the number that records have. */
+  readonly sources: readonly string[];
   /** From `start` on: resume right after it; empty: from the beginning. */
   readonly position: Uint8Array;
   /** From `start` on: how far the sources upstream are finished. */
@@ -72,6 +74,7 @@ export interface BuiltinOptions {
   dataDirectory: string;
   partitionIndex: number;
   partitionCount: number;
+  sources: readonly string[];
   factory: BuiltinFactory;
   record: ComponentRecord;
   log(level: LogLevelName, message: string, fields: Record<string, unknown>): void;
@@ -95,6 +98,7 @@ export class BuiltinInstance implements Instance, BuiltinContext {
   readonly dataDirectory: string;
   readonly partitionIndex: number;
   readonly partitionCount: number;
+  readonly sources: readonly string[];
   position = new Uint8Array(0);
   acknowledged: readonly Acknowledged[] = [];
   readonly #options: BuiltinOptions;
@@ -118,6 +122,7 @@ export class BuiltinInstance implements Instance, BuiltinContext {
     this.dataDirectory = options.dataDirectory;
     this.partitionIndex = options.partitionIndex;
     this.partitionCount = options.partitionCount;
+    this.sources = options.sources;
   }
 
   log(level: LogLevelName, message: string, fields: Record<string, unknown> = {}): void {

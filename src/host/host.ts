@@ -169,8 +169,10 @@ function outcome(supervisor: Supervisor): HostEnd {
  * host hardly allocates. Only the compiled binary has the function, see scripts/lib/build.ts.
  */
 function giveBackMemory(): void {
-  const { gc } = globalThis as { gc?: () => void };
-  if (gc !== undefined) Deno.unrefTimer(setTimeout(gc, 1000));
+  const { gc } = globalThis as { gc?: (options: Record<string, string>) => void };
+  if (gc === undefined) return;
+  const thorough = { type: "major", execution: "sync", flavor: "last-resort" };
+  Deno.unrefTimer(setTimeout(() => gc(thorough), 1000));
 }
 
 /** A fault in one corner must not end all pipelines. */

@@ -3,6 +3,7 @@ import { loadShim, type Shim } from "../../ffi/shim.ts";
 import { NativeInstance } from "../component/native.ts";
 import { Arena } from "../event/arena.ts";
 import type { FlowBatch } from "./flow_batch.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Node } from "./node.ts";
 
 /** A node in a line behind the source. */
@@ -15,7 +16,7 @@ export interface Stage extends Node {
 
 /**
  * A source and all that follows it where that is one straight line of native components that do not block. The shim then
- * takes a full batch from one end to the other in one call. This is a short cut only: whatever is out of the ordinary goes
+ * takes full batches from one end to the other, several in one call. This is a short cut only: whatever is out of the ordinary goes
  * on from the component where it happened, as if the calls before had been made one by one.
  */
 export class Line {
@@ -74,9 +75,22 @@ export class Line {
     return true;
   }
 
-  /** Runs the batch of {@linkcode prepare} down the line: LINE_DONE, or where it ended; see {@linkcode stoppedAt}. */
+  /**
+   * Runs the batch of {@linkcode prepare} down the line, again and again: LINE_DONE when all was accepted, so that the batch
+   * holds the newest position; otherwise see {@linkcode moved} and {@linkcode stoppedAt}.
+   */
   run(): number {
     return this.#shim.bb_run(this.#memory.pointer);
+  }
+
+  /** Notes in `ledger` what went all the way in a run that did not end with LINE_DONE; whether anything did. */
+  noteMoved(ledger: Ledger): boolean {
+    const { offset } = LineLayout;
+    const moved = Number(this.#longs[offset.moved >> 3]!);
+    if (moved === 0) return false;
+    const length = Number(this.#longs[offset.position_length >> 3]!);
+    ledger.advance(moved, new Int32Array(this.#memory.buffer, offset.position), length);
+    return true;
   }
 
   /**

@@ -191,6 +191,7 @@ export class SourceNode extends Node implements Owner {
       this.#seen = this.#closeAt = 0;
       return LINE_DONE;
     }
+    if (line.noteMoved(this.ledger)) this.#seen = this.#closeAt = 0;
     return line.stoppedAt(result) === 0 ? statusOf(result) : Status.OK;
   }
 

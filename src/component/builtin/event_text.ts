@@ -15,7 +15,7 @@ export function operationName(operation: number): string {
 
 /** Id of the source with a number, or the number where the pipeline names none. */
 export function sourceName(context: BuiltinContext, source: number): string | number {
-  return context.acknowledged.find((item) => item.source === source)?.sourceId ?? source;
+  return context.sources[source] ?? source;
 }
 
 /** The text in UTF-8, or undefined when it is none. */

@@ -109,9 +109,8 @@ class Counter implements BuiltinComponent {
     this.#bytes = saved.bytes;
     this.#marked = saved.marked;
     this.#groups = new Map(Object.entries(saved.groups));
-    for (const { sourceId, source } of acknowledged) {
-      this.#counted[source] = this.#replayed[source] = saved.counted_to[sourceId] ?? 0;
-    }
+    this.#replayed = this.#context.sources.map((id) => saved.counted_to[id] ?? 0);
+    this.#counted = [...this.#replayed];
   }
 
   #counts() {

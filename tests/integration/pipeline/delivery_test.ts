@@ -9,6 +9,7 @@ import {
   cpuMs,
   digits,
   numbers,
+  pass,
   recorderOf,
   runToEnd,
   sequences,
@@ -294,6 +295,62 @@ Deno.test("a reaction that blocks holds up neither its cell nor its neighbours",
       await busbar.pipeline("slow", ({ status }) => status === "completed");
     });
     for (const name of ["slow", "fast"]) await assertNumbers(file(name), 40);
+  }));
+
+Deno.test("full batches that go straight from one component to the next fare no differently", () =>
+  withFolder(async (folder) => {
+    const reactions: Record<string, Record<string, unknown>> = {
+      willing: {},
+      again: { again_every: 3 },
+      failing: { fail_every: 101 },
+      invalid: { invalid_sequence: 77 },
+      pending: { pending: true, order: "fifo", fail_every: 211 },
+    };
+    const processors: Record<string, Record<string, unknown>> = {
+      none: {},
+      two: { one: pass(["numbers"]), last: pass(["one"]) },
+      more: { one: pass(["numbers"], { expand: 3 }), last: pass(["one"], { route: true }) },
+      nothing: { one: pass(["numbers"]), last: pass(["one"], { expand: 0 }) },
+    };
+    const cases = Object.entries(reactions).flatMap(([reaction, config]) =>
+      Object.entries(processors).map(([graph, between]) => ({
+        id: `${reaction}-${graph}`,
+        reaction,
+        graph,
+        pipeline: {
+          cell: graph,
+          sources: { numbers: numbers(2000, { burst: 64 }) },
+          processors: between,
+          reactions: {
+            file: {
+              ...collect([graph === "none" ? "numbers" : "last"], {
+                file: join(folder, `${reaction}-${graph}`),
+                ...config,
+              }),
+              retry: FAST,
+            },
+          },
+          batch: { max_events: 32 },
+        },
+      }))
+    );
+    await runToEnd(Object.fromEntries(cases.map(({ id, pipeline }) => [id, pipeline])));
+    const all = upTo(2000);
+    const expected: Record<string, number[]> = {
+      none: all,
+      two: all,
+      more: all.filter((n) => n % 2 === 0).flatMap((n) => [n, n, n]),
+      nothing: [],
+    };
+    for (const { id, reaction, graph } of cases) {
+      const events = await collected(join(folder, id));
+      for (const event of events) assert.equal(digits(event), `${event.sequence}`, id);
+      const got = sequences(events);
+      // What failed is offered again behind what was given meanwhile.
+      if (reaction === "pending") got.sort((a, b) => a - b);
+      const refused = reaction === "invalid" ? 77 : 0;
+      assert.deepEqual(got, expected[graph]!.filter((n) => n !== refused), id);
+    }
   }));
 
 Deno.test("a completed pipeline has accepted everything, however unwilling its reactions are", () =>

@@ -51,11 +51,17 @@ Deno.test("events go from native and built-in sources through a native processor
     );
     const shown = stderr.split("\n").filter((line) => line.startsWith("{"))
       .map((line) => JSON.parse(line)).filter(({ message }) => message === "Event");
-    assert.deepEqual(shown.map(({ fields }) => [fields.sequence, fields.payload]), [
-      [1, "made"],
-      [2, "made"],
-      [3, "made"],
-    ]);
+    assert.deepEqual(
+      shown.map(({ pipeline, plugin, component, fields }) => [
+        pipeline,
+        plugin,
+        component,
+        fields.sequence,
+        fields.source,
+        fields.payload,
+      ]),
+      upTo(3).map((sequence) => ["made", "builtin", "shown", sequence, "made", "made"]),
+    );
   }));
 
 Deno.test("fan-in and fan-out: every reaction gets all events of all sources, each source's in order", () =>
@@ -285,6 +291,35 @@ Deno.test("100 pipelines run in one busbar, several of them in each cell", () =>
       assert.equal((await busbar.stop()).code, 0);
     });
     for (const [i, id] of ids.entries()) await assertNumbers(join(folder, id), 200 + i);
+  }));
+
+Deno.test("pipelines of one cell end one by one, and those that go on notice nothing", () =>
+  withFolder(async (folder) => {
+    const pipeline = (name: string, count: number) => ({
+      cell: "one",
+      sources: { numbers: numbers(count) },
+      reactions: { file: collect(["numbers"], { file: join(folder, name) }) },
+    });
+    const counts = { first: 100, second: 20_000, third: 3 };
+    const pipelines = Object.fromEntries(
+      Object.entries(counts).map(([name, count]) => [name, pipeline(name, count)]),
+    );
+    await withPipelines({ ...pipelines, last: pipeline("last", 0) }, async (busbar) => {
+      for (const name of Object.keys(counts)) {
+        await busbar.pipeline(name, ({ status }) => status === "completed");
+      }
+      const taken = ({ components }: { components: { eventsIn: number }[] }) =>
+        components[1]!.eventsIn;
+      const then = await busbar.pipeline("last", (last) => taken(last) > 0);
+      const now = await busbar.pipeline("last", (last) => taken(last) > taken(then));
+      assert.deepEqual([now.status, now.restarts, now.lastExit], ["running", 0, null]);
+      const { code, stderr } = await busbar.stop();
+      assert.equal(code, 0);
+      assert.doesNotMatch(stderr, /"level":"ERROR"/);
+    });
+    for (const [name, count] of Object.entries(counts)) {
+      await assertNumbers(join(folder, name), count);
+    }
   }));
 
 Deno.test("partitions: a partitioned source gives every event to exactly one cell", async () => {

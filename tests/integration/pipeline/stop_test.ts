@@ -39,10 +39,10 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
         // Nothing of it has left its first batch.
         open: {
           sources: { numbers: numbers(500, { idle: true }) },
-          processors: { total: { use: "probe/count", from: ["numbers"] } },
+          processors: { count: { use: "probe/count", from: ["numbers"] } },
           reactions: {
             file: collect(["numbers"], from("open")),
-            total: collect(["total"], from("total")),
+            total: collect(["count"], from("total")),
           },
           batch: { max_delay: "1h" },
         },

@@ -59,6 +59,7 @@ export async function withBuiltin(
       dataDirectory: "/nowhere",
       partitionIndex: given.partitionIndex ?? 0,
       partitionCount: given.partitionCount ?? 1,
+      sources: ["access"],
       factory: given.factory ?? await BUILTIN_FACTORIES[name]!(),
       record: recorder.component(0),
       log: (level, message, fields) => host.logs.push({ level, message, fields }),

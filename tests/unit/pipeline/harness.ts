@@ -83,6 +83,7 @@ export class Harness {
         dataDirectory: "/nowhere",
         partitionIndex: 0,
         partitionCount: 1,
+        sources: [],
         factory: typeof make === "function" ? make : () => make,
         record: this.recorder.component(index),
         log: (level, message, fields) => this.logs.push({ level, message, fields }),
