@@ -38,6 +38,10 @@ export type CellMessage =
   | { type: "hello"; pid: number; build: string }
   /** Every component of every pipeline was started. */
   | { type: "ready" }
+  /** Every component was created; nothing exclusive is held. */
+  | { type: "prepared" }
+  /** Everything is stopped and saved, and let go of. */
+  | { type: "paused" }
   /** `failure` goes with "failed": the pipeline stops for good, e.g. because of `on_failure: stop`. */
   | { type: "pipeline"; id: string; state: PipelineState; failure?: ComponentFailure }
   /** The cell ends itself because of this; it is to be replaced and the failure counted like a crash. */
@@ -48,7 +52,19 @@ export type CellMessage =
   | { type: "output"; text: string };
 
 export type HostMessage =
-  | { type: "init"; spec: CellSpec }
+  /** Load, create and start; with `standby` only load and create, then answer "prepared" and wait for "activate". */
+  | { type: "init"; spec: CellSpec; standby: boolean }
+  /** A successor takes over: restore, start, from the checkpoint that the predecessor left; answers "ready". */
+  | { type: "activate" }
+  /**
+   * Stop sources, drain, save, take the last checkpoint, stop everything and let go of the pipelines' stores, but stay alive;
+   * answers "paused". What has not drained `deadline` ms from now is left to be replayed.
+   */
+  | { type: "pause"; deadline: number }
+  /** Start again after "pause", from the checkpoint; answers "ready". */
+  | { type: "resume" }
+  /** Dead letters of the pipeline are marked to be offered again. */
+  | { type: "replay"; pipeline: string }
   /** Stop everything in order, then end with code 0. What has not ended `deadline` ms from now will be killed. */
   | { type: "stop"; deadline: number }
   | { type: "log_level"; level: string };
