@@ -101,8 +101,8 @@ EXPORT int32_t bb_write(struct bb_slot *slot, busbar_batch_t *batch) {
 }
 
 /* Whether a batch can be handed on without a closer look: src/event/batch.ts has the same. */
-static inline int is_plain(const busbar_batch_t *batch) {
-  return batch->length <= batch->capacity && (batch->length & 7) == 0 && batch->required == 0 && batch->loan == NULL &&
+static inline int is_plain(const busbar_batch_t *batch, const uint8_t *data) {
+  return batch->data == data && batch->position_length <= batch->position_capacity && batch->length <= batch->capacity && (batch->length & 7) == 0 && batch->required == 0 && batch->loan == NULL &&
          (uint64_t)batch->count * sizeof(busbar_record_t) <= batch->length && (batch->count != 0 || batch->length == 0);
 }
 
@@ -115,12 +115,14 @@ static inline void empty(busbar_batch_t *batch) {
  * are empty again. */
 static int32_t run_once(struct bb_line *line) {
   busbar_batch_t *batch = line->batch;
+  const uint8_t *data = batch->data;
   int32_t status = bb_poll(line->source, batch);
-  if (status != BUSBAR_OK || batch->count != batch->limit || !is_plain(batch)) return status & 255;
+  if (status != BUSBAR_OK || batch->count != batch->limit || !is_plain(batch, data)) return status & 255;
   for (uint32_t i = 0; i < line->stage_count && batch->count > 0; i++) {
     busbar_batch_t *out = line->stages[i].out;
+    data = out == NULL ? NULL : out->data;
     status = out == NULL ? bb_write(line->stages[i].slot, batch) : bb_process(line->stages[i].slot, batch, BB_CALL_PROCESS);
-    if (status != BUSBAR_OK || (out != NULL && !is_plain(out))) return (int32_t)(i + 1) * 256 + (status & 255);
+    if (status != BUSBAR_OK || (out != NULL && !is_plain(out, data))) return (int32_t)(i + 1) * 256 + (status & 255);
     if (out != NULL) batch = out;
   }
   empty(line->batch);

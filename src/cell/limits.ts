@@ -29,7 +29,8 @@ export class LimitWatch {
 
   /** Resident memory at the last check, in bytes. */
   get rss(): number {
-    return this.#rss;
+    // Between its start and the first sample a process has memory as well.
+    return this.#rss ||= residentBytes(this.#pid) ?? 0;
   }
 
   /** What is exceeded, in words, or nothing. `now` in ms of a clock that only goes forward. */

@@ -1,4 +1,4 @@
-import { Status } from "../../ffi/layout.ts";
+import { Status, statusName } from "../../ffi/layout.ts";
 import type { Instance } from "../component/component.ts";
 import { Backoff, type Node, type Surroundings } from "./node.ts";
 import type { SourceNode } from "./source_node.ts";
@@ -102,16 +102,18 @@ export class Checkpoints {
   async #flush(instance: Instance, deadline: () => number): Promise<boolean> {
     const status = await this.#alone(instance, deadline, () => instance.flush());
     if (status === Status.OK) return true;
-    if (status === Status.FATAL) {
+    if (status === null || status === Status.AGAIN) return false;
+    if (status !== Status.FAILED) {
+      const error = instance.error();
       this.#around.fatal({
         pipeline: this.#around.pipelineId,
         component: instance.id,
         plugin: instance.plugin,
         call: "flush",
         code: "Fatal",
-        message: instance.error() || "it returned FATAL without a message",
+        message: error || `it returned ${statusName(status)} without a message`,
       });
-    } else if (status !== Status.AGAIN && status !== null) {
+    } else {
       const error = instance.error();
       this.#around.log("warning", "Flush failed, it is tried again", {
         component: instance.id,

@@ -173,7 +173,10 @@ export class ProcessorNode extends Node implements Consumer, Stage {
       case Status.MORE: {
         const moved = this.#outputs.some((out) => out!.count > 0 || out!.required > 0);
         if (!moved || cursor > batch.length) {
-          return this.fail("Fatal", "process", "it returned MORE without having written anything");
+          const why = moved
+            ? `with its cursor at byte ${cursor} of a batch of ${batch.length}`
+            : "without having written anything";
+          return this.fail("Fatal", "process", `it returned MORE ${why}`);
         }
         this.#ship(entryOf(batch), "process");
         return;

@@ -84,7 +84,8 @@ export async function inspectPlugin(
     })),
     ...resolved.missing.map(({ name, neededBy, reason }): Fault => ({
       code: "MissingLibrary",
-      reason: `library "${name}", needed by "${neededBy}", is missing: ${reason}`,
+      reason:
+        `library "${name}", needed by "${neededBy}", is missing: ${reason}; install it, put it beside the plugin, or name it in plugins.preload`,
     })),
   ];
   return {

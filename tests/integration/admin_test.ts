@@ -46,7 +46,8 @@ Deno.test("the admin API shows every pipeline: process, restarts, last exit, cou
   await withBusbar({ config }, async (busbar) => {
     const web = await busbar.pipeline(
       "web",
-      ({ components }) => components[2].eventsIn === 25 && components[0].health === "healthy",
+      ({ cell, components }) =>
+        cell.rss > 0 && components[2].eventsIn === 25 && components[0].health === "healthy",
     );
     assertHas(web, PIPELINE);
     assertHas(web.cell, CELL);
