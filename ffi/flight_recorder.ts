@@ -46,6 +46,16 @@ export interface SourceState {
   position: Uint8Array<ArrayBuffer>;
 }
 
+/** A source's buffer on disk. */
+export interface BufferReading {
+  bytes: number;
+  events: number;
+  /** Events given up since there was no room. */
+  dropped: number;
+  /** Events lost in rows that were damaged. */
+  corrupt: number;
+}
+
 const PAGE = 4096;
 const HEADER = RecorderHeaderLayout.offset;
 const COMPONENT = RecorderComponentLayout.offset;
@@ -237,14 +247,20 @@ export class CellRecorder {
 
   /** Events given up so far. */
   setDropped(index: number, events: number): void {
-    this.#set(index, COMPONENT.dropped, events);
-    this.#set(index, COMPONENT.dropped + 4, events / 2 ** 32);
+    this.#setLong(index, COMPONENT.dropped, events);
   }
 
   /** Writes tried again so far. */
   setRetries(index: number, retries: number): void {
-    this.#set(index, COMPONENT.retries, retries);
-    this.#set(index, COMPONENT.retries + 4, retries / 2 ** 32);
+    this.#setLong(index, COMPONENT.retries, retries);
+  }
+
+  /** What a source's buffer on disk holds, and what it has lost so far; in events and bytes. */
+  setBuffer(index: number, buffer: BufferReading): void {
+    this.#setLong(index, COMPONENT.buffer_bytes, buffer.bytes);
+    this.#setLong(index, COMPONENT.buffer_events, buffer.events);
+    this.#setLong(index, COMPONENT.buffer_dropped, buffer.dropped);
+    this.#setLong(index, COMPONENT.buffer_corrupt, buffer.corrupt);
   }
 
   /** Notes that everything up to `sequence` is finished, and where the source resumes after it. */
@@ -284,6 +300,11 @@ export class CellRecorder {
       throw new RangeError(`No source ${index} in the flight recorder`);
     }
     return this.plan.sourcesAt + index * RecorderSourceLayout.size;
+  }
+
+  #setLong(index: number, offset: number, value: number): void {
+    this.#set(index, offset, value);
+    this.#set(index, offset + 4, value / 2 ** 32);
   }
 
   #set(index: number, offset: number, value: number): void {

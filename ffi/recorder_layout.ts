@@ -58,7 +58,10 @@ export const RecorderComponentLayout = struct({
   state: "u32",
   queued: "u32",
   pending: "u32",
-  reserved: { bytes: 32, align: 8 },
+  buffer_bytes: "u64",
+  buffer_events: "u64",
+  buffer_dropped: "u64",
+  buffer_corrupt: "u64",
 });
 
 export const RecorderSourceLayout = struct({

@@ -67,7 +67,10 @@ struct bb_component {
   uint32_t state;    /* the cell's: created, started, … */
   uint32_t queued;   /* batches waiting before it */
   uint32_t pending;  /* batches it has not completed */
-  uint64_t reserved[4];
+  uint64_t buffer_bytes;   /* a source's buffer on disk: what it holds; the cell's, like all below */
+  uint64_t buffer_events;
+  uint64_t buffer_dropped; /* events given up since there was no room */
+  uint64_t buffer_corrupt; /* events lost in rows that were damaged */
 };
 
 struct bb_source_state {

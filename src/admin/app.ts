@@ -2,6 +2,10 @@ import { getLogger } from "@logtape/logtape";
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { secureHeaders } from "hono/secure-headers";
+import { StoreError } from "../store/errors.ts";
+import { auditRoutes, pipelineActionRoutes, pluginActionRoutes } from "./actions.ts";
+import { type Actor, ControlError, type HostControl } from "./control.ts";
+import { deadLetterRoutes } from "./dead_letters.ts";
 import { apiError } from "./errors.ts";
 import { guard } from "./guard.ts";
 import { healthRoutes } from "./health.ts";
@@ -12,12 +16,18 @@ import { pluginRoutes, type PluginSource } from "./plugins.ts";
 export interface AdminOptions {
   pipelines: PipelineSource;
   plugins: PluginSource;
+  /** What carries out changes; without it there are none. */
+  control?: HostControl;
+  /** By which way requests come. @default "http" */
+  who?: Actor;
   /** The address that the server listens on. */
   host: string;
 }
 
+const STORE_STATUS: Partial<Record<StoreError["code"], 503 | 507>> = { Full: 507, Busy: 503 };
+
 /** The admin API. Answers are JSON; nothing is cached; see `docs/http-api.md`. */
-export function createApp({ pipelines, plugins, host }: AdminOptions): Hono {
+export function createApp({ pipelines, plugins, control, who = "http", host }: AdminOptions): Hono {
   const app = new Hono();
   app.use(secureHeaders({
     contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
@@ -45,10 +55,24 @@ export function createApp({ pipelines, plugins, host }: AdminOptions): Hono {
   app.route("/", healthRoutes(pipelines));
   app.route("/api/v1/pipelines", pipelineRoutes(pipelines));
   app.route("/api/v1/plugins", pluginRoutes(plugins));
+  if (control !== undefined) {
+    app.route("/api/v1/pipelines", pipelineActionRoutes(control, who));
+    app.route("/api/v1/pipelines", deadLetterRoutes(control, who));
+    app.route("/api/v1/plugins", pluginActionRoutes(control, who));
+    app.route("/api/v1/audit", auditRoutes(control));
+  }
   app.notFound((context) =>
     apiError(context, 404, { code: "NotFound", message: `Nothing is at "${context.req.path}"` })
   );
   app.onError((error, context) => {
+    if (error instanceof ControlError) {
+      const { status, code, message } = error;
+      return apiError(context, status, { code, message });
+    }
+    if (error instanceof StoreError) {
+      const { code, message } = error;
+      return apiError(context, STORE_STATUS[code] ?? 500, { code: `Store${code}`, message });
+    }
     getLogger(["busbar", "admin"]).error("Cannot answer {method} {path}: {error}", {
       method: context.req.method,
       path: context.req.path,

@@ -1,8 +1,9 @@
 import type { Hono } from "hono";
+import { claimAdminSocket } from "./socket_path.ts";
 
 /** The admin API on its socket. */
 export interface AdminServer {
-  /** `http://127.0.0.1:7700`: an address that reaches it from this machine. */
+  /** `http://127.0.0.1:7700`: an address that reaches it from this machine; for a socket, its path. */
   address: string;
   /** Ends after the requests that are being answered, but does not wait long for them. */
   close(): Promise<void>;
@@ -25,15 +26,50 @@ export function serveAdmin(app: Hono, options: { host: string; port: number }): 
   } catch (cause) {
     throw new Error(`Cannot listen on ${hostname}, port ${port}: ${reasonOf(cause)}`, { cause });
   }
+  return { address: addressOf(server.addr), close: () => close(server, abort) };
+}
+
+/**
+ * Serves the app on the admin socket of the data folder, which must be locked for this host: a socket that is there belongs to a dead one.
+ *
+ * @throws {Error} saying why it cannot be had
+ */
+export function serveAdminSocket(app: Hono, dataDirectory: string): AdminServer {
+  const { path, release } = claimAdminSocket(dataDirectory);
+  const abort = new AbortController();
+  let server: Deno.HttpServer<Deno.UnixAddr>;
+  try {
+    removeSocket(path);
+    // The folder is this user's alone, so that nobody gets in before the mode is right.
+    server = Deno.serve({ path, signal: abort.signal, onListen() {} }, app.fetch);
+    Deno.chmodSync(path, 0o600);
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(`Cannot listen on admin socket "${path}": ${message}`, { cause });
+  }
   return {
-    address: addressOf(server.addr),
+    address: path,
     async close() {
-      const timer = setTimeout(() => abort.abort(), CLOSE_MS);
-      await server.shutdown();
-      await server.finished;
-      clearTimeout(timer);
+      await close(server, abort);
+      removeSocket(path);
+      release();
     },
   };
+}
+
+function removeSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function close(server: Deno.HttpServer<Deno.Addr>, abort: AbortController): Promise<void> {
+  const timer = setTimeout(() => abort.abort(), CLOSE_MS);
+  await server.shutdown();
+  await server.finished;
+  clearTimeout(timer);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,3 +1,4 @@
+import { dirname, join } from "node:path";
 import { COMPLETIONS, RecorderComponentLayout } from "../../ffi/recorder_layout.ts";
 import { loadShim } from "../../ffi/shim.ts";
 import { BuiltinInstance } from "../component/builtin.ts";
@@ -9,22 +10,25 @@ import { type LoadedPlugin, loadPluginLibrary } from "../component/plugin_librar
 import type { ResolvedComponent } from "../config/resolved.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { PluginError } from "../plugin/errors.ts";
+import { PipelineStore } from "../store/pipeline_store.ts";
 import type { CellRecorder } from "../../ffi/flight_recorder.ts";
 import type { CellMessage, CellPlugin, CellSpec } from "./protocol.ts";
 import type { CellPipeline, ComponentFailure } from "../pipeline/spec.ts";
 import { mappedLibraries } from "./mapped_libraries.ts";
 import { Scheduler } from "./scheduler.ts";
+import type { Completions } from "./completions.ts";
+import type { Sleeper } from "./sleeper.ts";
 
 export interface CellServices {
   recorder: CellRecorder;
   /** Where the recorder is mapped. */
   recorderAddress: bigint;
   log: CellLog;
+  sleeper: Sleeper;
+  completions: Completions;
   send(message: CellMessage): Promise<void>;
   /** Ends the cell over a failure. */
   fatal(failure: ComponentFailure): void;
-  /** Everything has ended in order. */
-  ended(): void;
 }
 
 /**
@@ -66,6 +70,8 @@ export async function assemble(spec: CellSpec, services: CellServices): Promise<
         instances,
         recorder: services.recorder,
         firstSource,
+        suspects: spec.suspects,
+        openStore: () => PipelineStore.open(storePath(pipeline)),
         maxPending,
         log: (level, message, fields) => services.log.write(level, message, fields),
         onFatal: services.fatal,
@@ -158,6 +164,12 @@ async function makeBuiltin(
     complete: (index: number, completion: Completion) => scheduler.completed(index, completion),
     print: (text) => services.send({ type: "output", text }),
   });
+}
+
+/** Each partition checkpoints on its own. */
+function storePath({ dataDirectory, partitionIndex, partitionCount }: CellPipeline): string {
+  const suffix = partitionCount > 1 ? `-${partitionIndex}` : "";
+  return join(dirname(dataDirectory), `pipeline${suffix}.db`);
 }
 
 function makeDataDirectory(pipeline: CellPipeline, component: ResolvedComponent): string {

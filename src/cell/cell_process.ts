@@ -16,6 +16,8 @@ export interface CellProcessOptions {
   executable: Executable;
   /** Sent to the cell once it said hello. */
   spec: CellSpec;
+  /** Whether it is only to get ready, until it is told to go on. */
+  standby: boolean;
   /** The build that the cell must have. */
   build: string;
   recorder: { path: string; size: number };
@@ -139,7 +141,8 @@ export class CellProcess {
       );
     }
     this.#connected = true;
-    this.send({ type: "init", spec: this.#options.spec });
+    const { spec, standby } = this.#options;
+    this.send({ type: "init", spec, standby });
   }
 
   async #end(

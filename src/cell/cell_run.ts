@@ -19,7 +19,7 @@ import { LimitWatch } from "./limits.ts";
 import { isHeld } from "./process_facts.ts";
 import { LogRing } from "./log_ring.ts";
 import type { CellMessage, CellPlugin } from "./protocol.ts";
-import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
+import type { ComponentFailure, PipelineState, Suspect } from "../pipeline/spec.ts";
 import { RecorderLogs } from "./recorder_logs.ts";
 import { type ComponentReading, RecorderReader } from "./recorder_reader.ts";
 import type { Executable } from "./run_directory.ts";
@@ -36,8 +36,6 @@ export interface CellSurroundings {
   build: string;
   sockets: SocketFolder;
   storeDirectory: string;
-  /** By name, all that cells may need. */
-  plugins: Map<string, CellPlugin>;
   preload: string[];
   logLevel: string;
   /** Writes to the host's standard output. Never rejects. */
@@ -48,6 +46,40 @@ export interface CellSurroundings {
 export interface CellRunEvents {
   onReady(): void;
   onPipeline(id: string, state: PipelineState, failure: ComponentFailure | undefined): void;
+}
+
+/** What a run starts with. */
+export interface CellRunOptions {
+  /** By name, all that the cell may need. */
+  plugins: ReadonlyMap<string, CellPlugin>;
+  /** Where each source, by key, goes on. */
+  resume: ReadonlyMap<string, SourceState>;
+  /** What the cells before crashed on. */
+  suspects: Suspect[];
+  /** Only create everything, until `proceed()`. */
+  standby: boolean;
+  events: CellRunEvents;
+}
+
+/** What a cell says once it has done what it was told to. */
+type Answer = "prepared" | "ready" | "paused";
+
+interface Awaited extends PromiseWithResolvers<void> {
+  answer: Answer;
+  limitMs: number;
+  ticks: number;
+}
+
+/** A source's last whole state. */
+interface NotedSource {
+  key: string;
+  turn: number;
+  state: SourceState;
+}
+
+/** A cell ended before it answered. */
+export class CellEndedError extends Error {
+  override readonly name = "CellEndedError";
 }
 
 /** What is left of a run. */
@@ -81,36 +113,39 @@ export class CellRun {
   #stopTimer: number | undefined;
   #stopping = false;
   #abandoned = false;
+  #over = false;
   #killed: KillReason | undefined;
   #failure: ComponentFailure | undefined;
-  #sources: { key: string; turn: number; state: SourceState }[];
+  /** Everything is stopped, or was not started yet. */
+  #parked = false;
+  /** It was created, but never started. */
+  #standby: boolean;
+  #awaited: Awaited | undefined;
+  #sources: NotedSource[];
 
   /**
-   * Starts the process. `resume` says where each source, by key, goes on.
+   * Starts the process.
    *
    * @throws {Error} when there is no memory or no process to be had
    */
   constructor(
     cell: PlannedCell,
     surroundings: CellSurroundings,
-    options: { resume: Map<string, SourceState>; events: CellRunEvents },
+    options: CellRunOptions,
   ) {
     this.#cell = cell;
+    this.#standby = options.standby;
     this.#surroundings = surroundings;
     this.#events = options.events;
     this.places = componentPlaces(cell.pipelines);
-    this.#plugins = usedPlugins(this.places, surroundings.plugins);
+    this.#plugins = usedPlugins(this.places, options.plugins);
     const plan = planRecorder(this.places.length, sourcePlaces(cell.pipelines).length);
     this.#recorder = createRecorder(plan);
     const { buffer } = this.#recorder;
     this.reader = new RecorderReader(buffer, plan);
-    this.#sources = sourcePlaces(cell.pipelines).map(({ key }, i) => {
-      const state = options.resume.get(key) ?? { acknowledged: 0n, position: new Uint8Array() };
-      writeSourceState(buffer, plan.sourcesAt + i * RecorderSourceLayout.size, state);
-      return { key, turn: this.reader.sourceTurn(i), state };
-    });
+    this.#sources = this.#writeSources(options.resume);
     try {
-      this.#process = this.#spawn();
+      this.#process = this.#spawn(options.suspects);
     } catch (error) {
       this.#recorder.close();
       throw error;
@@ -154,9 +189,50 @@ export class CellRun {
       : "up";
     const exceeded = this.#limits.check(performance.now());
     const reason = exceeded === undefined
-      ? this.#hangs.tick(phase)
+      ? (this.#parked ? undefined : this.#hangs.tick(phase)) ?? this.#overdueAnswer()
       : { reason: "limit" as const, message: exceeded };
     if (reason !== undefined) this.#kill(reason);
+  }
+
+  /** Whether it may be running events: it was started and not paused since. */
+  get isUp(): boolean {
+    return this.readyMs !== undefined && !this.#parked;
+  }
+
+  /** Resolves when a standby cell has created everything. @throws {CellEndedError} when it ends first, or takes too long */
+  prepared(): Promise<void> {
+    return this.#await("prepared", this.#createLimit());
+  }
+
+  /**
+   * Stops everything in order, but keeps the process: resolves when all is saved and let go of. What takes longer than the
+   * longest `shutdown_timeout` of its pipelines is killed.
+   *
+   * @throws {CellEndedError} when it ends before
+   */
+  pause(): Promise<void> {
+    const deadline = this.#shutdownTimeout();
+    this.#process.send({ type: "pause", deadline });
+    return this.#await("paused", deadline);
+  }
+
+  /**
+   * Starts what a pause has stopped, or for the first time what is in standby, from `resume`. Resolves when everything runs.
+   *
+   * @throws {CellEndedError} when it ends before, or takes too long
+   */
+  proceed(resume: ReadonlyMap<string, SourceState>): Promise<void> {
+    this.#sources = this.#writeSources(resume);
+    this.#parked = false;
+    this.#process.send({ type: this.#standby ? "activate" : "resume" });
+    this.#standby = false;
+    return this.#await("ready", this.#createLimit());
+  }
+
+  /** Resolves when everything runs, or the process is gone. */
+  async settled(): Promise<void> {
+    if (this.readyMs !== undefined || this.#standby) return;
+    await this.#await("ready", Infinity).catch(() => {});
   }
 
   /** Tells it to stop, and kills it after the longest `shutdown_timeout` of its pipelines. */
@@ -164,9 +240,7 @@ export class CellRun {
     if (this.#stopping) return;
     this.#stopping = true;
     if (!this.#process.connected) return this.abandon();
-    const deadline = Math.max(
-      ...this.#cell.pipelines.map(({ pipeline }) => pipeline.shutdownTimeoutMs),
-    );
+    const deadline = this.#shutdownTimeout();
     this.#process.send({ type: "stop", deadline });
     this.#stopTimer = setTimeout(() => {
       this.#kill({ reason: "stop_timeout", message: `cell did not stop within ${deadline} ms` });
@@ -191,6 +265,7 @@ export class CellRun {
 
   /** Where its sources got to, by key. */
   sourceStates(): Map<string, SourceState> {
+    this.#noteSources();
     return new Map(this.#sources.map(({ key, state }) => {
       // The sequence of the last poll: what came before it was handed out, and perhaps one batch more.
       const index = this.places.findIndex((place) => place.key === key);
@@ -206,7 +281,50 @@ export class CellRun {
     this.#recorder.close();
   }
 
-  #spawn(): CellProcess {
+  #writeSources(resume: ReadonlyMap<string, SourceState>): NotedSource[] {
+    const { plan } = this.reader;
+    return sourcePlaces(this.#cell.pipelines).map(({ key }, i) => {
+      const state = resume.get(key) ?? { acknowledged: 0n, position: new Uint8Array() };
+      const place = plan.sourcesAt + i * RecorderSourceLayout.size;
+      writeSourceState(this.#recorder.buffer, place, state);
+      return { key, turn: this.reader.sourceTurn(i), state };
+    });
+  }
+
+  /** One answer is awaited at a time. */
+  #await(answer: Answer, limitMs: number): Promise<void> {
+    if (this.#over) return Promise.reject(new CellEndedError(`cell ended before "${answer}"`));
+    const awaited = { answer, limitMs, ticks: 0, ...Promise.withResolvers<void>() };
+    this.#awaited = awaited;
+    return awaited.promise;
+  }
+
+  #answered(answer: Answer): void {
+    if (answer !== "ready") this.#parked = true;
+    if (this.#awaited?.answer !== answer) return;
+    this.#awaited.resolve();
+    this.#awaited = undefined;
+  }
+
+  /** Counts samples, as the watch for hangs does: a machine that sleeps makes nobody late. */
+  #overdueAnswer(): KillReason | undefined {
+    const awaited = this.#awaited;
+    if (awaited === undefined || !this.#process.connected) return undefined;
+    if (++awaited.ticks * TICK_MS < awaited.limitMs || isHeld(this.pid)) return undefined;
+    const message = `cell did not become "${awaited.answer}" within ${awaited.limitMs} ms`;
+    return { reason: "unresponsive", message };
+  }
+
+  /** Every component in turn may take its time. */
+  #createLimit(): number {
+    return this.places.reduce((sum, { pipeline }) => sum + pipeline.timeouts.createMs, 0);
+  }
+
+  #shutdownTimeout(): number {
+    return Math.max(...this.#cell.pipelines.map(({ pipeline }) => pipeline.shutdownTimeoutMs));
+  }
+
+  #spawn(suspects: Suspect[]): CellProcess {
     const { executable, build, sockets, storeDirectory, preload, logLevel } = this.#surroundings;
     const { name, pipelines } = this.#cell;
     const { limits, environment } = pipelines[0]!.pipeline;
@@ -227,7 +345,9 @@ export class CellRun {
         plugins,
         pipelines,
         descriptors: limits.descriptors,
+        suspects,
       },
+      standby: this.#standby,
       onOutput: (stream, line) => this.#log("info", line, { stream }),
       onMessage: (message) => this.#take(message),
       onProtocolError: (message) => this.#kill({ reason: "protocol", message }),
@@ -236,7 +356,11 @@ export class CellRun {
 
   #take(message: CellMessage): void | Promise<void> {
     switch (message.type) {
+      case "prepared":
+      case "paused":
+        return this.#answered(message.type);
       case "ready":
+        this.#answered("ready");
         if (this.readyMs !== undefined) return;
         this.readyMs = Math.round(performance.now() - this.#started);
         this.#log("info", "Cell ready", { pid: this.pid, ready_ms: this.readyMs });
@@ -275,6 +399,8 @@ export class CellRun {
 
   #settle(status: ExitStatus): CellEnd {
     clearTimeout(this.#stopTimer);
+    this.#over = true;
+    this.#awaited?.reject(new CellEndedError(`cell ended before "${this.#awaited.answer}"`));
     const uptimeMs = performance.now() - this.#started;
     this.#logs.finish();
     this.#noteSources();
@@ -304,7 +430,7 @@ export class CellRun {
   }
 }
 
-function usedPlugins(places: ComponentPlace[], all: Map<string, CellPlugin>): CellPlugin[] {
+function usedPlugins(places: ComponentPlace[], all: ReadonlyMap<string, CellPlugin>): CellPlugin[] {
   const names = new Set(places.map(({ component }) => component.plugin));
   return [...names].flatMap((name) => all.get(name) ?? []);
 }

@@ -18,6 +18,8 @@ const failure = z.object({
 const cellMessage = z.discriminatedUnion("type", [
   z.object({ type: z.literal("hello"), pid: z.int(), build: text }),
   z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("prepared") }),
+  z.object({ type: z.literal("paused") }),
   z.object({
     type: z.literal("pipeline"),
     id: text,

@@ -1,9 +1,10 @@
 /** What the API shows of pipelines. */
 import type { ResolvedComponent, ResolvedPipeline } from "../config/resolved.ts";
 import type { LastExit } from "./blame.ts";
-import { ComponentState, Health } from "../../ffi/flight_recorder.ts";
+import { type BufferReading, ComponentState, Health } from "../../ffi/flight_recorder.ts";
 import type { ComponentFailure } from "../pipeline/spec.ts";
-import type { ComponentView, PipelineStatus, SupervisedCell } from "./supervised_cell.ts";
+import type { ComponentView } from "./component_counters.ts";
+import type { PipelineStatus, ReloadView, SupervisedCell } from "./supervised_cell.ts";
 
 /** A cell's process. */
 export interface CellView {
@@ -40,6 +41,8 @@ export interface PipelineComponentView {
   state: string;
   health: string;
   healthMessage: string;
+  /** A source's buffer on disk; null where there is none. */
+  buffer: BufferReading | null;
   /** What the plugin measures itself, since its process started; counters and gauges are summed up over partitions. */
   metrics: Record<string, number | { count: number; sum: number }>;
 }
@@ -53,6 +56,7 @@ export interface PipelineView {
   /** All processes that it runs in. */
   cells: CellView[];
   restarts: number;
+  reloads: ReloadView;
   /** The newest end that nobody asked for. */
   lastExit: LastExit | null;
   /** Why it failed, where a component said so. */
@@ -64,8 +68,10 @@ export interface PipelineView {
 const STATUS_ORDER: PipelineStatus[] = [
   "failed",
   "restarting",
+  "reloading",
   "starting",
   "stopping",
+  "paused",
   "running",
   "stopped",
   "completed",
@@ -108,9 +114,19 @@ export function viewPipeline(pipeline: ResolvedPipeline, cells: SupervisedCell[]
     cell: processes[0] ?? null,
     cells: processes,
     restarts: cells.reduce((sum, cell) => sum + cell.restarts, 0),
+    reloads: sumReloads(cells),
     lastExit: exits[0] ?? null,
     failure: cells.map((cell) => cell.failure(id)).find((failure) => failure !== undefined) ?? null,
     components: pipeline.components.map((component) => viewComponent(id, component, cells)),
+  };
+}
+
+function sumReloads(cells: SupervisedCell[]): ReloadView {
+  const gaps = cells.flatMap(({ reloads }) => reloads.lastGapMs ?? []);
+  return {
+    count: cells.reduce((sum, { reloads }) => sum + reloads.count, 0),
+    lastGapMs: gaps.length === 0 ? null : Math.max(...gaps),
+    lastError: cells.flatMap(({ reloads }) => reloads.lastError ?? [])[0] ?? null,
   };
 }
 
@@ -156,6 +172,14 @@ function viewComponent(
     state: STATE_NAMES[parts[0]?.state ?? 0] ?? "none",
     health,
     healthMessage: parts[healths.indexOf(health)]?.healthMessage ?? "",
+    buffer: component.buffer
+      ? {
+        bytes: total("bufferBytes"),
+        events: total("bufferEvents"),
+        dropped: total("bufferDropped"),
+        corrupt: total("bufferCorrupt"),
+      }
+      : null,
     metrics: viewMetrics(pipeline, component.id, cells),
   };
 }

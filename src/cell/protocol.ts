@@ -2,7 +2,7 @@
  * What host and cell say to each other over their private socket. What changes often (counters, heartbeat, logs,
  * positions) does not travel here: it lies in the flight recorder, where the host still finds it when the cell is dead.
  */
-import type { CellPipeline, ComponentFailure, PipelineState } from "../pipeline/spec.ts";
+import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "../pipeline/spec.ts";
 import type { Manifest } from "../plugin/manifest.ts";
 
 /** A plugin as a cell loads it: from its copy in the store, never from where the operator put it. */
@@ -31,6 +31,8 @@ export interface CellSpec {
   pipelines: CellPipeline[];
   /** Open files that the cell may have. */
   descriptors: number;
+  /** What its predecessors crashed on. */
+  suspects: Suspect[];
 }
 
 export type CellMessage =

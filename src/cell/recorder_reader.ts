@@ -36,6 +36,10 @@ export interface ComponentReading {
   state: number;
   queued: number;
   pending: number;
+  bufferBytes: number;
+  bufferEvents: number;
+  bufferDropped: number;
+  bufferCorrupt: number;
 }
 
 /** What the shim noted when the process crashed or called exit(). */
@@ -137,6 +141,10 @@ export class RecorderReader {
       state: this.#u32(at + COMPONENT.state),
       queued: this.#u32(at + COMPONENT.queued),
       pending: this.#u32(at + COMPONENT.pending),
+      bufferBytes: this.#u64(at + COMPONENT.buffer_bytes),
+      bufferEvents: this.#u64(at + COMPONENT.buffer_events),
+      bufferDropped: this.#u64(at + COMPONENT.buffer_dropped),
+      bufferCorrupt: this.#u64(at + COMPONENT.buffer_corrupt),
     };
   }
 

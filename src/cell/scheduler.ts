@@ -3,9 +3,9 @@ import { Status } from "../../ffi/layout.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import type { Pipeline, PipelineOptions } from "../pipeline/pipeline.ts";
 import type { CellServices } from "./assembly.ts";
-import { Completions } from "./completions.ts";
+import type { Completions } from "./completions.ts";
 import { Health } from "../../ffi/flight_recorder.ts";
-import { Sleeper } from "./sleeper.ts";
+import type { Sleeper } from "./sleeper.ts";
 
 /** Turns of all pipelines before the clock is looked at. */
 const TURNS = 4;
@@ -22,14 +22,16 @@ type Hooks = Pick<PipelineOptions, "interrupt" | "onState">;
 export class Scheduler {
   readonly #services: CellServices;
   readonly #pipelines: Pipeline[] = [];
-  readonly #sleeper = new Sleeper();
-  readonly #completions = new Completions();
+  readonly #sleeper: Sleeper;
+  readonly #completions: Completions;
   #nextHealth = 0;
   #asking = false;
   #wellness = new Map<number, string>();
 
   constructor(services: CellServices) {
     this.#services = services;
+    this.#sleeper = services.sleeper;
+    this.#completions = services.completions;
   }
 
   add(make: (hooks: Hooks) => Pipeline): void {
@@ -45,12 +47,24 @@ export class Scheduler {
     this.#pipelines.push(pipeline);
   }
 
-  /** Creates and starts every component. */
+  /** Creates every component. */
+  async create(): Promise<void> {
+    for (const pipeline of this.#pipelines) await pipeline.create();
+  }
+
+  /** Starts every component from the last checkpoint. */
   async start(): Promise<void> {
     for (const pipeline of this.#pipelines) await pipeline.start();
   }
 
-  /** Runs until every pipeline has ended. */
+  /** Dead letters of a pipeline were marked to be offered again. */
+  replayLetters(id: string): void {
+    for (const pipeline of this.#pipelines) {
+      if (pipeline.pipelineId === id) pipeline.replayLetters();
+    }
+  }
+
+  /** Runs until every pipeline has ended and is taken down. */
   async run(): Promise<void> {
     while (!this.#pipelines.every((pipeline) => pipeline.ended)) {
       this.#services.recorder.beat();
@@ -60,9 +74,12 @@ export class Scheduler {
       if (moved) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.#sleeper.sleep(Math.min(next - performance.now(), LONGEST_SLEEP), this.#busy);
     }
-    this.#sleeper.close();
     await this.#settled();
-    this.#services.ended();
+  }
+
+  /** Destroys what was created, where it never ran. */
+  async discard(): Promise<void> {
+    for (const pipeline of this.#pipelines) await pipeline.discard();
   }
 
   /** Stops every pipeline in order, within `ms`. */

@@ -1,10 +1,14 @@
 import { logText } from "../log.ts";
+import { Turns } from "../turns.ts";
 import { type LastExit, spawnFailure } from "./blame.ts";
 import type { ComponentPlace, PlannedCell } from "./cell_plan.ts";
-import { CellRun, type CellSurroundings } from "./cell_run.ts";
+import { type CellEnd, CellRun, type CellSurroundings } from "./cell_run.ts";
+import type { CellPlugin } from "./protocol.ts";
+import { ReloadError, successorError } from "./reload_error.ts";
 import type { SourceState } from "../../ffi/flight_recorder.ts";
 import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
-import type { ComponentReading, MetricReading } from "./recorder_reader.ts";
+import type { MetricReading } from "./recorder_reader.ts";
+import { type ComponentView, type Counters, NOTHING, sum } from "./component_counters.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 
 /** How a pipeline fares; "disabled" is for those that no cell was made for. */
@@ -12,125 +16,196 @@ export type PipelineStatus =
   | "starting"
   | "running"
   | "restarting"
+  | "reloading"
   | "stopping"
+  | "paused"
   | "stopped"
   | "completed"
   | "failed"
   | "disabled";
 
-/** Counters that go on through restarts. */
-export type Counters = Pick<
-  ComponentReading,
-  | "eventsIn"
-  | "eventsOut"
-  | "bytesIn"
-  | "bytesOut"
-  | "errors"
-  | "dropped"
-  | "retries"
->;
-
-/** What a component does, or did last. */
-export interface ComponentView extends Counters {
-  health: number;
-  healthMessage: string;
-  state: number;
-  queued: number;
-  pending: number;
+/** Reloads of a cell since the host started. */
+export interface ReloadView {
+  /** Those that succeeded. */
+  count: number;
+  /** How long the last one let no event through, in ms. */
+  lastGapMs: number | null;
+  /** Why the last one failed; null when it succeeded. */
+  lastError: string | null;
 }
 
-const COUNTERS = [
-  "eventsIn",
-  "eventsOut",
-  "bytesIn",
-  "bytesOut",
-  "errors",
-  "dropped",
-  "retries",
-] as const satisfies (keyof Counters)[];
+/** What a cell runs with. */
+interface Work {
+  plan: PlannedCell;
+  /** By name, all that it may need. */
+  plugins: ReadonlyMap<string, CellPlugin>;
+}
 
-const NOTHING: ComponentView = {
-  eventsIn: 0,
-  eventsOut: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  errors: 0,
-  dropped: 0,
-  retries: 0,
-  health: 0,
-  healthMessage: "",
-  state: 0,
-  queued: 0,
-  pending: 0,
-};
-
-/** A cell through all its lives: starts it again after a crash, from where it was. */
+/**
+ * A cell through all its lives: starts it again after a crash, from where it was, and lets a successor take over while the
+ * old one still works.
+ */
 export class SupervisedCell {
-  readonly plan: PlannedCell;
+  #work: Work;
   readonly #surroundings: CellSurroundings;
   readonly #onStatus: (pipeline: string) => void;
-  readonly #policy: RestartPolicy;
+  #policy: RestartPolicy;
   readonly #statuses = new Map<string, PipelineStatus>();
   readonly #failures = new Map<string, ComponentFailure>();
   readonly #totals = new Map<string, Counters>();
   readonly #resume = new Map<string, SourceState>();
+  readonly #turns = new Turns();
+  readonly #reloads: ReloadView = { count: 0, lastGapMs: null, lastError: null };
   #run: CellRun | undefined;
+  #successor: CellRun | undefined;
+  /** What the successor said before it took over. */
+  #early: (() => void)[] = [];
   #life: Promise<void> | undefined;
+  /** Resolves when the change under way is over. */
+  #changing: Promise<void> | undefined;
   #stopping = false;
+  #paused = false;
   #wait = Promise.withResolvers<void>();
   #restarts = 0;
   #lastExit: LastExit | undefined;
 
   constructor(
-    plan: PlannedCell,
+    work: Work,
     surroundings: CellSurroundings,
     options: { onStatus: (pipeline: string) => void },
   ) {
-    this.plan = plan;
+    this.#work = work;
     this.#surroundings = surroundings;
     this.#onStatus = options.onStatus;
-    this.#policy = new RestartPolicy(plan.pipelines[0]!.pipeline.restart);
-    for (const { pipeline } of plan.pipelines) this.#statuses.set(pipeline.id, "stopped");
+    this.#policy = new RestartPolicy(this.#settings.restart);
+    for (const { pipeline } of work.plan.pipelines) this.#statuses.set(pipeline.id, "stopped");
+  }
+
+  /** What it runs, or would run. */
+  get plan(): PlannedCell {
+    return this.#work.plan;
+  }
+
+  get plugins(): ReadonlyMap<string, CellPlugin> {
+    return this.#work.plugins;
   }
 
   /** Starts it, unless it lives already. */
   start(): void {
     if (this.#life !== undefined) return;
     this.#stopping = false;
-    this.#wait = Promise.withResolvers<void>();
+    this.#paused = false;
+    this.#begin();
+  }
+
+  #begin(): void {
     this.#life = this.#live().catch((error: Error) => {
       this.#logError(`Cell "${this.plan.name}" is given up: ${error.message}`, {});
       this.#setActive("failed");
     }).finally(() => this.#life = undefined);
   }
 
-  /** Stops it in order, with force after its `shutdown_timeout`. Resolves when it is gone. */
+  /** Stops it in order, with force after its `shutdown_timeout`; ends a reload. Resolves when it is gone. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#paused = false;
     if (this.#life !== undefined) this.#setActive("stopping");
     this.#wait.resolve();
+    this.#successor?.abandon();
     this.#run?.stop();
+    await this.#changing;
     await this.#life;
+    this.#setActive("stopped");
   }
 
   /** Ends it at once, for good. */
   kill(): void {
     this.#stopping = true;
     this.#wait.resolve();
+    this.#successor?.abandon();
     this.#run?.abandon();
+  }
+
+  /**
+   * Lets a new process with `plan` and `plugins` take over while the present one works on, as "Hot reload" in
+   * docs/architecture.md says. A cell that was stopped only keeps them for its next start. Resolves when the old process is gone.
+   *
+   * @throws {ReloadError} when the new one cannot load, create, restore or start: then the old one has gone on
+   */
+  replace(plan: PlannedCell, plugins: ReadonlyMap<string, CellPlugin>): Promise<void> {
+    return this.#change(async () => {
+      const works = !this.#stopping &&
+        (this.#life !== undefined || [...this.#statuses.values()].some(isFinal));
+      if (works && this.#unfinished(plan).length > 0) await this.#handOver({ plan, plugins });
+      else this.#adopt({ plan, plugins });
+    });
+  }
+
+  /**
+   * Starts it as a reload would: resolves once it runs.
+   *
+   * @throws {ReloadError} when it cannot; it is stopped then
+   */
+  launch(): Promise<void> {
+    return this.#change(async () => {
+      this.#stopping = false;
+      await this.#handOver(this.#work);
+    });
+  }
+
+  /**
+   * Stops everything in order, but keeps the process and what it has loaded, until {@linkcode resume}.
+   *
+   * @throws {Error} when no process runs, or it ends while it pauses
+   */
+  pause(): Promise<void> {
+    return this.#change(async () => {
+      if (this.#paused) return;
+      const run = await this.#settledRun();
+      if (run === undefined) {
+        throw new Error(`Cannot pause cell "${this.plan.name}": it does not run`);
+      }
+      this.#setActive("stopping");
+      try {
+        await run.pause();
+      } catch (cause) {
+        const { exit } = await run.ended;
+        const why = exit?.message ?? "it was stopped meanwhile";
+        throw new Error(`Cannot pause cell "${this.plan.name}": ${why}`, { cause });
+      }
+      this.#paused = true;
+      this.#setActive("paused");
+    });
+  }
+
+  /** Goes on after {@linkcode pause}. @throws {Error} when it cannot; it is restarted then, as after a crash */
+  resume(): Promise<void> {
+    return this.#change(async () => {
+      if (!this.#paused) return;
+      this.#paused = false;
+      if (this.#run === undefined) return this.start();
+      this.#setActive("starting");
+      await this.#goOn(this.#run);
+    });
   }
 
   /** One sample. */
   tick(): void {
     this.#run?.tick();
+    this.#successor?.tick();
   }
 
   setLogLevel(level: string): void {
     this.#run?.setLogLevel(level);
+    this.#successor?.setLogLevel(level);
   }
 
   get restarts(): number {
     return this.#restarts;
+  }
+
+  get reloads(): Readonly<ReloadView> {
+    return this.#reloads;
   }
 
   get lastExit(): LastExit | undefined {
@@ -140,6 +215,11 @@ export class SupervisedCell {
   /** The present process; undefined when there is none. */
   get process(): Pick<CellRun, "pid" | "rss" | "startedAt" | "readyMs"> | undefined {
     return this.#run;
+  }
+
+  /** Whether the process is one of its own. */
+  owns(pid: number): boolean {
+    return this.#run?.pid === pid || this.#successor?.pid === pid;
   }
 
   status(pipeline: string): PipelineStatus {
@@ -157,7 +237,9 @@ export class SupervisedCell {
     const run = this.#run;
     const index = run?.places.findIndex((place) => place.key === key) ?? -1;
     if (run === undefined || index < 0) return { ...NOTHING, ...total };
-    const { health, state, queued, pending, ...reading } = run.component(index);
+    const { health, state, queued, pending, bufferBytes, bufferEvents, ...reading } = run.component(
+      index,
+    );
     return {
       ...sum(total, reading),
       health,
@@ -165,6 +247,8 @@ export class SupervisedCell {
       state,
       queued,
       pending,
+      bufferBytes,
+      bufferEvents,
     };
   }
 
@@ -180,51 +264,228 @@ export class SupervisedCell {
 
   async #live(): Promise<void> {
     for (let first = true; !this.#stopping; first = false) {
-      const pipelines = this.#active();
-      if (pipelines.length === 0) return;
-      this.#setActive(first ? "starting" : "restarting");
-      const { exit, uptimeMs } = await this.#runOnce({ ...this.plan, pipelines });
+      while (this.#changing !== undefined) await this.#changing;
+      if (this.#stopping || this.#active().length === 0) break;
+      if (this.#run === undefined) this.#setActive(first ? "starting" : "restarting");
+      const { exit, uptimeMs } = await this.#runOnce();
       if (exit === undefined) break;
       this.#lastExit = exit;
       this.#logExit(exit);
+      // It starts again when it is resumed.
+      if (this.#paused) return;
       if (this.#stopping || this.#active().length === 0) break;
       const wait = this.#policy.next(uptimeMs);
       if (wait === undefined) return this.#giveUp();
       this.#restarts++;
       this.#setActive("restarting");
-      await this.#pause(wait);
+      await this.#rest(wait);
     }
     this.#setActive("stopped");
   }
 
-  async #runOnce(plan: PlannedCell): Promise<{ exit: LastExit | undefined; uptimeMs: number }> {
-    let run: CellRun;
+  /** The life of the present process, or of a new one, and of its successors. */
+  async #runOnce(): Promise<CellEnd> {
     try {
-      run = new CellRun(plan, this.#surroundings, {
-        resume: this.#resume,
-        events: {
-          onReady: () => this.#setActive("running"),
-          onPipeline: (id, state, failure) => this.#take(id, state, failure),
-        },
-      });
+      this.#run ??= this.#spawn(this.#work, { standby: false });
     } catch (error) {
       return { exit: spawnFailure(error as Error, new Date()), uptimeMs: 0 };
     }
-    this.#run = run;
-    const end = await run.ended;
-    this.#run = undefined;
+    for (;;) {
+      const run: CellRun = this.#run;
+      const end = await run.ended;
+      while (this.#changing !== undefined) await this.#changing;
+      // A successor may have taken its place.
+      if (this.#run !== run) continue;
+      this.#run = undefined;
+      this.#keep(run);
+      run.close();
+      return end;
+    }
+  }
+
+  #spawn(work: Work, { standby }: { standby: boolean }): CellRun {
+    const plan = { ...work.plan, pipelines: this.#unfinished(work.plan) };
+    const run: CellRun = new CellRun(plan, this.#surroundings, {
+      plugins: work.plugins,
+      resume: this.#resume,
+      suspects: [],
+      standby,
+      events: {
+        onReady: () => {
+          if (this.#run === run && this.#changing === undefined) this.#setActive("running");
+        },
+        onPipeline: (id, state, failure) => {
+          if (this.#run === run) this.#take(id, state, failure);
+          else if (this.#successor === run) this.#early.push(() => this.#take(id, state, failure));
+        },
+      },
+    });
+    return run;
+  }
+
+  /** Keeps what a run leaves to those after it. */
+  #keep(run: CellRun): void {
     for (const [key, state] of run.sourceStates()) this.#resume.set(key, state);
     for (const [index, { key }] of run.places.entries()) {
       this.#totals.set(key, sum(this.#totals.get(key), run.component(index)));
     }
-    run.close();
-    return end;
+  }
+
+  #change<T>(action: () => Promise<T>): Promise<T> {
+    return this.#turns.take(async () => {
+      const over = Promise.withResolvers<void>();
+      this.#changing = over.promise;
+      try {
+        return await action();
+      } finally {
+        this.#changing = undefined;
+        over.resolve();
+        // What ended meanwhile was left to the change.
+        if (!this.#stopping && this.#active().length === 0) this.#run?.stop();
+      }
+    });
+  }
+
+  /** The present process once it runs; undefined when there is none, or it has ended. */
+  async #settledRun(): Promise<CellRun | undefined> {
+    await this.#run?.settled();
+    return this.#run?.isUp ? this.#run : undefined;
+  }
+
+  /** The way of every reload, see {@linkcode replace}. */
+  async #handOver(work: Work): Promise<void> {
+    const statuses = new Map(this.#statuses);
+    const old = this.#paused ? undefined : await this.#settledRun();
+    this.#setActive("reloading");
+    let waiting: "load" | "pause" | "start" = "load";
+    let paused: number | undefined;
+    try {
+      this.#successor = this.#spawnSuccessor(work);
+      await this.#successor.prepared();
+      if (!this.#paused) {
+        waiting = "pause";
+        paused = performance.now();
+        // When it ends instead, its successor goes on from the checkpoint it left.
+        if (old !== undefined) await old.pause().catch(() => old.ended);
+        waiting = "start";
+        for (const [key, state] of old?.sourceStates() ?? []) this.#resume.set(key, state);
+        await this.#successor.proceed(this.#resume);
+      }
+      if (this.#stopping) throw new Error("it is being stopped");
+    } catch (error) {
+      const problem = await this.#dropSuccessor(error as Error, waiting);
+      this.#reloads.lastError = problem.message;
+      this.#logError(problem.message, { phase: problem.phase });
+      if (old === undefined || !await this.#goBack(old, paused !== undefined)) {
+        for (const [id, status] of statuses) this.#set(id, status);
+      }
+      throw problem;
+    }
+    await this.#succeed(work, paused);
+  }
+
+  #spawnSuccessor(work: Work): CellRun {
+    try {
+      if (this.#stopping) throw new Error("it is being stopped");
+      this.#early = [];
+      return this.#spawn(work, { standby: true });
+    } catch (cause) {
+      const { message } = spawnFailure(cause as Error, new Date());
+      throw new ReloadError("load", `Cannot reload cell "${this.plan.name}" in load: ${message}`, {
+        cause,
+      });
+    }
+  }
+
+  /** The successor takes the place of the old process, which ends. */
+  async #succeed(work: Work, paused: number | undefined): Promise<void> {
+    const old = this.#run;
+    const gap = paused === undefined ? null : Math.round(performance.now() - paused);
+    if (old !== undefined) this.#keep(old);
+    this.#run = this.#successor;
+    this.#successor = undefined;
+    this.#reloads.count++;
+    this.#reloads.lastGapMs = gap;
+    this.#reloads.lastError = null;
+    this.#adopt(work);
+    this.#setActive(this.#paused ? "paused" : "running");
+    for (const take of this.#early) take();
+    const { name } = this.plan;
+    const text = `Cell "${name}" reloaded${gap === null ? "" : `, ${gap} ms without events`}`;
+    logText(["busbar", "cell"], "info", { text, properties: { cell: name, gap_ms: gap } });
+    this.#wait.resolve();
+    if (this.#life === undefined) this.#begin();
+    if (old === undefined) return;
+    old.stop();
+    const { exit } = await old.ended;
+    if (exit !== undefined) {
+      this.#lastExit = exit;
+      this.#logExit(exit);
+    }
+    old.close();
+  }
+
+  /** Ends the successor, and tells why it did not succeed. */
+  async #dropSuccessor(
+    error: Error,
+    waiting: "load" | "pause" | "start",
+  ): Promise<ReloadError> {
+    const successor = this.#successor;
+    if (successor === undefined) {
+      return error instanceof ReloadError ? error : new ReloadError(waiting, error.message);
+    }
+    successor.abandon();
+    const { exit } = await successor.ended;
+    this.#successor = undefined;
+    successor.close();
+    return successorError(this.plan.name, exit, waiting);
+  }
+
+  /** Lets the old process go on. False when it has ended: then it is restarted as after any crash. */
+  async #goBack(old: CellRun, paused: boolean): Promise<boolean> {
+    if (this.#stopping) return true;
+    if (paused) return await this.#goOn(old).then(() => true, () => false);
+    this.#setActive("running");
+    return true;
+  }
+
+  async #goOn(run: CellRun): Promise<void> {
+    try {
+      await run.proceed(new Map([...this.#resume, ...run.sourceStates()]));
+      this.#setActive("running");
+    } catch (cause) {
+      const { exit } = await run.ended;
+      const why = exit?.message ?? "it was stopped meanwhile";
+      throw new Error(`Cannot resume cell "${this.plan.name}": ${why}`, { cause });
+    }
+  }
+
+  /** Makes `work` its own: what of it has something to do is no longer completed or failed. */
+  #adopt(work: Work): void {
+    const unfinished = new Set(this.#unfinished(work.plan).map(({ pipeline }) => pipeline.id));
+    const before = this.#settings.restart;
+    this.#work = work;
+    if (JSON.stringify(before) !== JSON.stringify(this.#settings.restart)) {
+      this.#policy = new RestartPolicy(this.#settings.restart);
+    }
+    const ids = new Set(work.plan.pipelines.map(({ pipeline }) => pipeline.id));
+    for (const id of [...this.#statuses.keys()].filter((id) => !ids.has(id))) {
+      this.#statuses.delete(id);
+      this.#failures.delete(id);
+    }
+    for (const id of unfinished) {
+      const status = this.#statuses.get(id);
+      if (status !== undefined && !isFinal(status)) continue;
+      this.#failures.delete(id);
+      this.#set(id, "stopped");
+    }
   }
 
   #take(id: string, state: PipelineState, failure: ComponentFailure | undefined): void {
     const present = this.#statuses.get(id);
     if (present === undefined || isFinal(present)) return;
-    if (this.#stopping && state === "running") return;
+    // A change tells itself what becomes of it.
+    if (!isFinal(state) && (this.#stopping || this.#paused || this.#changing !== undefined)) return;
     if (failure !== undefined) this.#failures.set(id, failure);
     if (state === "failed") {
       const { message = "it says not why", ...facts } = failure ?? {};
@@ -232,11 +493,11 @@ export class SupervisedCell {
     }
     this.#set(id, state);
     // A process that has nothing left to do need not wait for the others.
-    if (this.#active().length === 0) this.#run?.stop();
+    if (this.#active().length === 0 && this.#changing === undefined) this.#run?.stop();
   }
 
   #giveUp(): void {
-    const { maxRestarts, windowMs } = this.plan.pipelines[0]!.pipeline.restart;
+    const { maxRestarts, windowMs } = this.#settings.restart;
     this.#logError(
       `Cell "${this.plan.name}" is not started again: ${maxRestarts} restarts within ${windowMs} ms`,
       {},
@@ -244,11 +505,16 @@ export class SupervisedCell {
     this.#setActive("failed");
   }
 
-  async #pause(ms: number): Promise<void> {
+  async #rest(ms: number): Promise<void> {
+    this.#wait = Promise.withResolvers<void>();
     const timer = setTimeout(() => this.#wait.resolve(), ms);
     await this.#wait.promise;
     clearTimeout(timer);
-    if (!this.#stopping) this.#wait = Promise.withResolvers<void>();
+  }
+
+  /** Those of the first pipeline go for the process. */
+  get #settings(): PlannedCell["pipelines"][number]["pipeline"] {
+    return this.plan.pipelines[0]!.pipeline;
   }
 
   /** The pipelines that still have something to do. */
@@ -256,8 +522,23 @@ export class SupervisedCell {
     return this.plan.pipelines.filter(({ pipeline }) => !isFinal(this.#statuses.get(pipeline.id)!));
   }
 
+  /** The pipelines of `plan` that would have something to do: also failed ones, and completed ones that have changed. */
+  #unfinished(plan: PlannedCell): PlannedCell["pipelines"] {
+    if (plan === this.plan && this.#life !== undefined) {
+      const active = this.#active();
+      if (active.length > 0) return active;
+    }
+    const present = new Map(this.plan.pipelines.map((one) => [one.pipeline.id, one]));
+    return plan.pipelines.filter((one) =>
+      this.#statuses.get(one.pipeline.id) !== "completed" ||
+      JSON.stringify(one) !== JSON.stringify(present.get(one.pipeline.id))
+    );
+  }
+
   #setActive(status: PipelineStatus): void {
-    if (this.#stopping && status === "running") return;
+    if (this.#stopping && status !== "stopping" && status !== "stopped" && status !== "failed") {
+      return;
+    }
     for (const { pipeline } of this.#active()) this.#set(pipeline.id, status);
   }
 
@@ -278,13 +559,6 @@ export class SupervisedCell {
   }
 }
 
-function isFinal(status: PipelineStatus): boolean {
+function isFinal(status: PipelineStatus | PipelineState): boolean {
   return status === "completed" || status === "failed";
-}
-
-function sum(a: Counters | undefined, b: Counters): Counters {
-  return Object.fromEntries(COUNTERS.map((name) => [name, (a?.[name] ?? 0) + b[name]])) as Record<
-    typeof COUNTERS[number],
-    number
-  >;
 }

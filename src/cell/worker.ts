@@ -11,7 +11,9 @@ import { CellRecorder } from "../../ffi/flight_recorder.ts";
 import type { CellMessage, CellSpec, HostMessage } from "./protocol.ts";
 import type { ComponentFailure } from "../pipeline/spec.ts";
 import { Scheduler } from "./scheduler.ts";
-import { assemble } from "./assembly.ts";
+import { assemble, type CellServices } from "./assembly.ts";
+import { Completions } from "./completions.ts";
+import { Sleeper } from "./sleeper.ts";
 
 type HostChannel = Channel<HostMessage, CellMessage>;
 
@@ -47,7 +49,13 @@ function leaveWithHost(): void {
 class Cell {
   readonly #channel: HostChannel;
   readonly #recorder: CellRecorder;
+  #services: CellServices | null = null;
+  #spec: CellSpec | null = null;
   #scheduler: Scheduler | null = null;
+  /** While pipelines run: resolves when all have ended and are taken down. */
+  #running: Promise<void> | null = null;
+  /** The host asked for a pause: what ends is not the cell. */
+  #pausing = false;
   #ending = false;
 
   constructor(channel: HostChannel, recorder: CellRecorder) {
@@ -58,7 +66,16 @@ class Cell {
   async take(message: HostMessage, file: MemoryFile, parent: number): Promise<void> {
     switch (message.type) {
       case "init":
-        return await this.#init(message.spec, file, parent);
+        this.#init(message.spec, file, parent);
+        return await this.#bringUp(message.standby ? "create" : "both");
+      case "activate":
+        return await this.#bringUp("start");
+      case "pause":
+        return void this.#pause(message.deadline);
+      case "resume":
+        return await this.#bringUp("both");
+      case "replay":
+        return this.#scheduler?.replayLetters(message.pipeline);
       case "log_level":
         return setLogLevel(message.level);
       case "stop":
@@ -66,7 +83,7 @@ class Cell {
     }
   }
 
-  async #init(spec: CellSpec, file: MemoryFile, parent: number): Promise<void> {
+  #init(spec: CellSpec, file: MemoryFile, parent: number): void {
     const status = loadShim().bb_init(file.pointer, parent, BigInt(spec.descriptors));
     if (status !== 0) {
       throw new Error(`Cannot start cell "${spec.name}": error ${status} of the system`);
@@ -81,30 +98,61 @@ class Cell {
         void this.#fatal({ ...failureOf(error, spec), code: "Internal", message: textOf(error) });
       });
     }
-    const log = new CellLog();
+    this.#spec = spec;
+    this.#services = {
+      recorder: this.#recorder,
+      recorderAddress: Deno.UnsafePointer.value(file.pointer),
+      log: new CellLog(),
+      sleeper: new Sleeper(),
+      completions: new Completions(),
+      send: (message) => this.#channel.send(message),
+      fatal: (failure) => this.#fatal(failure),
+    };
+  }
+
+  /** Brings the pipelines up: creates them ("create"), starts what was created ("start"), or both. */
+  async #bringUp(steps: "create" | "start" | "both"): Promise<void> {
+    const spec = this.#spec!;
+    const services = this.#services!;
     const beat = setInterval(() => this.#recorder.beat(), 250);
     try {
-      this.#scheduler = await assemble(spec, {
-        recorder: this.#recorder,
-        recorderAddress: Deno.UnsafePointer.value(file.pointer),
-        log,
-        send: (message) => this.#channel.send(message),
-        fatal: (failure) => this.#fatal(failure),
-        ended: () => void this.#leave(),
-      });
-      await this.#scheduler.start();
+      if (steps !== "start") {
+        this.#scheduler = await assemble(spec, services);
+        await this.#scheduler.create();
+      }
+      if (steps === "create") return await this.#channel.send({ type: "prepared" });
+      // What a paused run left behind is not for this one.
+      services.completions.drain(() => {});
+      await this.#scheduler!.start();
     } catch (error) {
       return await this.#fatal(failureOf(error, spec));
     } finally {
       clearInterval(beat);
     }
     await this.#channel.send({ type: "ready" });
-    void this.#scheduler.run();
+    this.#running = this.#run(this.#scheduler!);
   }
 
-  #stop(deadline: number): void {
-    if (this.#scheduler === null) return void this.#leave();
-    void this.#scheduler.stop(deadline);
+  async #run(scheduler: Scheduler): Promise<void> {
+    await scheduler.run();
+    this.#running = null;
+    if (this.#pausing) {
+      this.#pausing = false;
+      await this.#channel.send({ type: "paused" });
+    } else await this.#leave();
+  }
+
+  async #pause(deadline: number): Promise<void> {
+    if (this.#running === null) return await this.#channel.send({ type: "paused" });
+    this.#pausing = true;
+    await this.#scheduler!.stop(deadline);
+  }
+
+  async #stop(deadline: number): Promise<void> {
+    this.#pausing = false;
+    if (this.#running !== null) return await this.#scheduler!.stop(deadline);
+    await this.#scheduler?.discard();
+    await this.#leave();
   }
 
   /** Ends the process at once: a component is beyond repair, and so may be the memory of them all. */
@@ -119,6 +167,7 @@ class Cell {
   async #leave(): Promise<void> {
     if (this.#ending) return;
     this.#ending = true;
+    this.#services?.sleeper.close();
     await this.#channel.flush().catch(() => {});
     this.#recorder.cleanExit();
     this.#channel.close();

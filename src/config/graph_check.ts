@@ -5,7 +5,7 @@ import { ConfigError, type Diagnostic, hasErrors, sortDiagnostics } from "./diag
 import { connect, type Edge, type GraphNode, outputsOf } from "./graph.ts";
 import type { LoadedConfig } from "./load.ts";
 import { pipelineSettings } from "./pipeline_settings.ts";
-import type { ResolvedComponent, ResolvedPipeline } from "./resolved.ts";
+import type { BufferSettings, ResolvedComponent, ResolvedPipeline } from "./resolved.ts";
 import type { PipelineConfig } from "./schema.ts";
 import { formatPath } from "./source.ts";
 import { didYouMean } from "./suggest.ts";
@@ -183,9 +183,15 @@ class PipelineChecker {
       outputs: kind === "reaction" ? [] : outputsOf(component),
       blocking: component.blocking ?? false,
       replayable: component.replayable ?? false,
+      ...(kind === "source" ? { buffer: bufferOf(this.#config.sources[id]!) } : {}),
       ...(kind === "reaction" ? { delivery: deliveryOf(this.#config.reactions[id]!) } : {}),
+      ...(kind === "processor" ? { delivery: deliveryOf(this.#config.processors[id]!) } : {}),
     };
   }
+}
+
+function bufferOf({ buffer }: PipelineConfig["sources"][string]): BufferSettings | null {
+  return buffer === undefined ? null : { maxBytes: buffer.max_bytes, whenFull: buffer.when_full };
 }
 
 function deliveryOf(
@@ -197,6 +203,7 @@ function deliveryOf(
       maxMs: retry.max,
       multiplier: retry.multiplier,
       maxAttempts: retry.max_attempts,
+      jitter: retry.jitter,
     },
     onFailure: on_failure,
   };

@@ -24,6 +24,10 @@ export function pipelineSettings(
       inFlight: batch.in_flight,
     },
     checkpointIntervalMs: pipeline.checkpoint_interval,
+    deadLetters: {
+      maxBytes: pipeline.dead_letters.max_bytes,
+      maxAgeMs: pipeline.dead_letters.max_age,
+    },
     limits: {
       memoryBytes: limits.memory,
       descriptors: limits.descriptors,

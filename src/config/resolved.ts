@@ -19,6 +19,8 @@ export interface ResolvedPipeline {
     inFlight: number;
   };
   checkpointIntervalMs: number;
+  /** Bounds of the dead letters that are kept; the oldest go first. */
+  deadLetters: { maxBytes: number; maxAgeMs: number };
   limits: {
     memoryBytes: number;
     descriptors: number;
@@ -58,7 +60,9 @@ export interface ResolvedComponent {
   blocking: boolean;
   /** It can go back to a position that it gave earlier. */
   replayable: boolean;
-  /** Reactions only. */
+  /** Sources only; null = what is polled is kept in memory alone. */
+  buffer?: BufferSettings | null;
+  /** Processors and reactions. */
   delivery?: {
     retry: {
       initialMs: number;
@@ -66,7 +70,15 @@ export interface ResolvedComponent {
       multiplier: number;
       /** 0 = for ever. */
       maxAttempts: number;
+      /** Part of a wait that is left to chance, from 0 to 1. */
+      jitter: number;
     };
-    onFailure: "drop" | "stop";
+    onFailure: "dead_letter" | "drop" | "stop";
   };
+}
+
+/** A source's buffer on disk. */
+export interface BufferSettings {
+  maxBytes: number;
+  whenFull: "block" | "drop_oldest" | "reject";
 }

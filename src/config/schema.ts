@@ -67,24 +67,38 @@ const cells = z.strictObject({
   shutdown_timeout: shutdownTimeout.prefault("30s"),
 });
 
-const source = z.strictObject({ use, config: componentConfig.optional() });
+const buffer = z.strictObject({
+  type: z.enum(["disk"]).describe("Where polled events are kept until they are finished"),
+  max_bytes: size({ least: "64KiB", most: "1TiB" }).prefault("1GiB")
+    .describe("Bytes of events that it holds at most"),
+  when_full: z.enum(["block", "drop_oldest", "reject"]).default("block")
+    .describe(
+      "block stops polling, drop_oldest gives up the oldest events that wait, reject the newest",
+    ),
+}).describe("Keeps events of a source that cannot replay through crashes");
 
-const processor = z.strictObject({ use, from, config: componentConfig.optional() });
-
-const reaction = z.strictObject({
+const source = z.strictObject({
   use,
-  from,
   config: componentConfig.optional(),
+  buffer: buffer.optional(),
+});
+
+const delivery = {
   retry: z.strictObject({
     initial: duration().prefault("100ms").describe("Wait before the first retry"),
     max: duration().prefault("30s").describe("Longest wait"),
     multiplier: multiplier.default(2),
     max_attempts: z.int().min(0).default(0)
       .describe("Attempts after which on_failure decides; 0 = try for ever"),
+    jitter: z.number().min(0).max(1).default(0.2).describe("Part of a wait that is left to chance"),
   }).prefault({}),
-  on_failure: z.enum(["drop", "stop"]).default("drop")
-    .describe("What happens to events that the reaction refuses"),
-});
+  on_failure: z.enum(["dead_letter", "drop", "stop"]).default("dead_letter")
+    .describe("What happens to events that the component refuses for good"),
+};
+
+const processor = z.strictObject({ use, from, config: componentConfig.optional(), ...delivery });
+
+const reaction = z.strictObject({ use, from, config: componentConfig.optional(), ...delivery });
 
 const pipeline = z.strictObject({
   enabled: z.boolean().default(true),
@@ -106,6 +120,12 @@ const pipeline = z.strictObject({
   }).prefault({}),
   checkpoint_interval: duration({ least: "1ms" }).prefault("1s")
     .describe("Time between two checkpoints"),
+  dead_letters: z.strictObject({
+    max_bytes: size({ least: "1KiB" }).prefault("256MiB").describe(
+      "The oldest are removed beyond this",
+    ),
+    max_age: duration({ least: "1s" }).prefault("30d").describe("Older ones are removed"),
+  }).prefault({}),
   limits: z.strictObject(limits).partial().optional(),
   restart: z.strictObject(restart).partial().optional(),
   timeouts: z.strictObject(timeouts).partial().optional(),

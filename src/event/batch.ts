@@ -249,8 +249,14 @@ export class Batch {
     this.outputs = outputs;
   }
 
-  /** Shows the records of `base` from byte `offset` on, `count` of them, with a `done` and `cursor` of its own. */
-  showPartOf(base: Batch, offset: number, count: number): void {
+  /** Where in its base a window begins. */
+  get offsetInBase(): number {
+    return this.#baseOffset;
+  }
+
+  /** Shows the records of `base` from byte `offset` to `end`, `count` of them, with a `done` and `cursor` of its own. */
+  showPartOf(base: Batch, part: { offset: number; end: number; count: number }): void {
+    const { offset, end, count } = part;
     this.#words.set(base.#words);
     this.#base = base;
     this.#baseOffset = offset;
@@ -258,7 +264,7 @@ export class Batch {
     this.#longs[DATA >> 1] = base.#longs[DATA >> 1]! + BigInt(offset);
     this.#words[CAPACITY] = 0;
     this.#words[CAPACITY + 1] = 0;
-    this.length = base.length - offset;
+    this.length = end - offset;
     this.outputs = NONE;
     this.#words[COUNT] = count;
     this.#words[LOAN] = this.#words[LOAN + 1] = 0;
@@ -267,7 +273,8 @@ export class Batch {
 
   /** Of a window: leaves out the first `offset` bytes of what it shows; `count` records are behind them. */
   skip(offset: number, count: number): void {
-    this.showPartOf(this.#base!, this.#baseOffset + offset, count);
+    const end = this.#baseOffset + this.length;
+    this.showPartOf(this.#base!, { offset: this.#baseOffset + offset, end, count });
   }
 
   /**

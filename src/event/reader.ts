@@ -1,9 +1,9 @@
 import { RecordLayout } from "../../ffi/layout.ts";
+import { attributePairs } from "./attributes.ts";
 import type { Batch } from "./batch.ts";
 
 const at = RecordLayout.offset;
 const HEADER = RecordLayout.size;
-const decoder = new TextDecoder();
 
 /**
  * Walks the records of a batch, checking as it goes that each lies inside. One reader can be used for any number of
@@ -104,21 +104,22 @@ export class RecordReader {
     return this.#bytes.subarray(start, start + this.payloadLength);
   }
 
+  /** All attributes as they lie in the record. */
+  get rawAttributes(): Uint8Array<ArrayBuffer> {
+    const start = this.offset + HEADER + this.#view.getUint32(this.offset + at.key_length, true) +
+      this.payloadLength;
+    return this.#bytes.subarray(
+      start,
+      start + this.#view.getUint32(this.offset + at.attributes_length, true),
+    );
+  }
+
   /** Name and value pairs; empty where their lengths do not fit. */
   attributes(): [name: string, value: string][] {
     const start = this.offset + HEADER + this.#view.getUint32(this.offset + at.key_length, true) +
       this.payloadLength;
-    const end = start + this.#view.getUint32(this.offset + at.attributes_length, true);
-    const pairs: [string, string][] = [];
-    for (let from = start; from + 8 <= end;) {
-      const name = this.#view.getUint32(from, true);
-      const value = this.#view.getUint32(from + 4, true);
-      if (from + 8 + name + value > end) break;
-      const text = this.#bytes.subarray(from + 8, from + 8 + name + value);
-      pairs.push([decoder.decode(text.subarray(0, name)), decoder.decode(text.subarray(name))]);
-      from += 8 + name + value;
-    }
-    return pairs;
+    const length = this.#view.getUint32(this.offset + at.attributes_length, true);
+    return attributePairs(this.#bytes.subarray(start, start + length));
   }
 }
 

@@ -16,6 +16,8 @@ export interface EventInit {
   /** Nanoseconds since 1970. @default 0n: not known */
   timestamp?: bigint;
   flags?: number;
+  /** As they lie in a record. @default none */
+  attributes?: Uint8Array;
 }
 
 /** Where an event stems from, for processors: the sequence and source it keeps. */
@@ -31,7 +33,8 @@ export interface Origin {
 export function append(batch: Batch, event: EventInit, origin?: Origin): boolean {
   const key = event.key ?? EMPTY;
   const payload = event.payload;
-  const used = HEADER + key.length + payload.length;
+  const attributes = event.attributes ?? EMPTY;
+  const used = HEADER + key.length + payload.length + attributes.length;
   const size = (used + 7) & ~7;
   const offset = batch.length;
   if (batch.count >= batch.limit) return false;
@@ -50,10 +53,11 @@ export function append(batch: Batch, event: EventInit, origin?: Origin): boolean
   view.setUint32(offset + at.sequence + 4, sequence / 2 ** 32, true);
   view.setUint32(offset + at.key_length, key.length, true);
   view.setUint32(offset + at.payload_length, payload.length, true);
-  view.setUint32(offset + at.attributes_length, 0, true);
+  view.setUint32(offset + at.attributes_length, attributes.length, true);
   view.setUint32(offset + at.flags, event.flags ?? 0, true);
   bytes.set(key, offset + HEADER);
   bytes.set(payload, offset + HEADER + key.length);
+  bytes.set(attributes, offset + HEADER + key.length + payload.length);
   bytes.fill(0, offset + used, offset + size);
   batch.length = offset + size;
   batch.count++;

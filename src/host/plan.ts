@@ -65,20 +65,22 @@ async function conflicts(
   return found;
 }
 
-/** Sources whose events are gone when their cell is. */
+/** Sources whose events are gone when their cell is, since nothing can give them again. */
 function unreplayable(
   { source }: LoadedConfig,
   pipelines: readonly ResolvedPipeline[],
 ): Diagnostic[] {
   const enabled = pipelines.filter(({ enabled }) => enabled);
   return enabled.flatMap((pipeline) =>
-    pipeline.components.filter(({ kind, replayable }) => kind === "source" && !replayable).map(
+    pipeline.components.filter(({ kind, replayable, buffer }) =>
+      kind === "source" && !replayable && !buffer
+    ).map(
       ({ id, plugin, component }) =>
         source.diagnostic(
           ["pipelines", pipeline.id, "sources", id, "use"],
           `Source "${id}" (${plugin}/${component}) of pipeline "${pipeline.id}" cannot replay: events in ` +
             "flight are lost if its cell ends unexpectedly",
-          { severity: "warning" },
+          { severity: "warning", suggestion: "give it a buffer: { type: disk }" },
         ),
     )
   );

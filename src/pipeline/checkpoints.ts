@@ -1,39 +1,57 @@
 import { Status, statusName } from "../../ffi/layout.ts";
-import type { Instance } from "../component/component.ts";
+import type { Instance, SavedState } from "../component/component.ts";
+import type { DeadLetterInit, PipelineStore, StateRow } from "../store/pipeline_store.ts";
 import { Backoff, type Node, type Surroundings } from "./node.ts";
+import type { Replayer } from "./replayer.ts";
 import type { SourceNode } from "./source_node.ts";
 
+/** Dead letters in memory before a round is taken for their sake. */
+const LETTERS_MAX = 256;
+
 export interface CheckpointOptions {
+  store: PipelineStore;
   sources: readonly SourceNode[];
+  processors: readonly Node[];
   /** Those that can make durable what they accepted are asked to. */
-  reactions: readonly Instance[];
-  nodes: readonly Node[];
+  reactions: readonly Node[];
+  replayer: Replayer;
   /** Milliseconds between two rounds. */
   interval: number;
-  /** Notes where source `number` resumes. */
+  /** Bounds of the dead letters that are kept. */
+  deadLetters: { maxBytes: number; maxAgeMs: number };
+  /** Notes where source `number` resumes, in the flight recorder. */
   record(number: number, sequence: number, position: Uint8Array<ArrayBuffer>): void;
 }
 
-interface Mark {
+/** How far a source is in a round. */
+interface Point {
   source: SourceNode;
   sequence: number;
   position: Uint8Array<ArrayBuffer>;
 }
 
 /**
- * Acknowledges in rounds what was accepted: first every reaction that can flushes, then the sources' positions as they
- * were before are noted, then the sources are told. What was not acknowledged comes again after a crash.
+ * Takes checkpoints in rounds. A round fixes a point for every source; has the states of processors saved that belong to it;
+ * waits until everything up to it is accepted everywhere; has every reaction that can make it durable; then stores points, states
+ * and dead letters in one transaction; and only then tells the sources. What is beyond the last point comes again after a crash.
  */
 export class Checkpoints {
   readonly #around: Surroundings;
   readonly #options: CheckpointOptions;
   #nextAt: number;
   #round: Promise<boolean> | null = null;
+  #letters: DeadLetterInit[] = [];
 
   constructor(around: Surroundings, options: CheckpointOptions) {
     this.#around = around;
     this.#options = options;
     this.#nextAt = around.now() + options.interval;
+  }
+
+  /** Keeps a letter until the next round stores it. */
+  add(letter: DeadLetterInit): void {
+    this.#letters.push(letter);
+    if (this.#letters.length >= LETTERS_MAX) this.#nextAt = 0;
   }
 
   /** Begins a round when it is time for one; when to come back at the latest. */
@@ -44,25 +62,28 @@ export class Checkpoints {
     return Infinity;
   }
 
-  /** Acknowledges everything accepted until now, if it takes several rounds, but none begins after `deadline`. */
-  async take(deadline: () => number): Promise<void> {
+  /** Stores everything accepted until now, if it takes several rounds, but none begins after `deadline`; whether it did. */
+  async take(deadline: () => number): Promise<boolean> {
     await this.#round;
     const wait = new Backoff(1, 1000);
     while (this.#needed() && !await this.#begin(deadline)) {
       const left = deadline() - this.#around.now();
-      if (left <= 0) return;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(wait.next(), left)));
+      if (left <= 0) return false;
+      await pause(Math.min(wait.next(), left));
     }
+    return true;
   }
 
   #needed(): boolean {
-    return this.#options.sources.some(({ ledger }) => ledger.sequence > ledger.acknowledged);
+    const { sources, replayer } = this.#options;
+    return this.#letters.length > 0 || replayer.hasOutcome ||
+      sources.some(({ ledger }) => ledger.sequence > ledger.acknowledged);
   }
 
-  /** Takes a round, or joins the one that is being taken; whether everything in it was acknowledged. */
+  /** Takes a round, or joins the one that is being taken; whether it was stored. */
   #begin(deadline: () => number): Promise<boolean> {
-    return this.#round ??= this.#run(deadline).catch((error) => {
-      this.#around.log("error", "Checkpoint failed, it is tried again", { error: String(error) });
+    return this.#round ??= this.#run(deadline).catch((error: Error) => {
+      this.#around.log("error", "Checkpoint failed, it is tried again", { error: error.message });
       return false;
     }).finally(() => {
       this.#round = null;
@@ -72,30 +93,115 @@ export class Checkpoints {
   }
 
   async #run(deadline: () => number): Promise<boolean> {
-    const marks: Mark[] = this.#options.sources
-      .filter(({ ledger }) => ledger.sequence > ledger.acknowledged)
-      .map((source) => {
-        const { sequence, position } = source.ledger;
-        return { source, sequence, position };
-      });
-    for (const instance of this.#options.reactions) {
+    const { sources, processors, reactions } = this.#options;
+    const stateful = processors.filter(({ instance }) => instance.has("save"));
+    let points: Point[];
+    let states: StateRow[] = [];
+    if (stateful.length === 0) points = sources.map(acceptedPoint);
+    else {
+      const barrier = await this.#barrier(stateful, deadline);
+      if (barrier === null) return false;
+      ({ points, states } = barrier);
+      const arrived = () =>
+        points.every(({ source, sequence }) => source.ledger.sequence >= sequence);
+      if (!await this.#until(arrived, deadline)) return false;
+    }
+    for (const { instance } of reactions) {
       if (instance.has("flush") && !await this.#flush(instance, deadline)) return false;
     }
-    for (const { source, sequence, position } of marks) {
+    this.#store(points, states);
+    for (const point of points) await this.#commit(point, deadline);
+    return true;
+  }
+
+  /**
+   * Holds the sources until the processors have seen all that was polled, so that their states belong to one point. Null when
+   * that is not so by the deadline.
+   */
+  async #barrier(
+    stateful: readonly Node[],
+    deadline: () => number,
+  ): Promise<{ points: Point[]; states: StateRow[] } | null> {
+    const { sources, processors } = this.#options;
+    for (const source of sources) source.held = true;
+    try {
+      const quiet = () => !sources.some(({ busy }) => busy) && processors.every(({ idle }) => idle);
+      if (!await this.#until(quiet, deadline)) return null;
+      const points = sources.map(newestPoint);
+      const states: StateRow[] = [];
+      for (const { id, instance } of stateful) {
+        const saved = await this.#save(instance, deadline);
+        if (saved === null) return null;
+        states.push({ component: id, ...saved });
+      }
+      return { points, states };
+    } finally {
+      for (const source of sources) source.release();
+      this.#around.interrupt();
+    }
+  }
+
+  async #save(instance: Instance, deadline: () => number): Promise<SavedState | null> {
+    let saved: SavedState | null = null;
+    try {
+      await this.#alone(instance, deadline, async () => {
+        saved = await instance.save();
+        return Status.OK;
+      });
+    } catch (error) {
+      const { message } = error as Error;
+      this.#around.log("warning", "Save failed, the checkpoint is tried again", {
+        component: instance.id,
+        error: message,
+      });
+    }
+    return saved;
+  }
+
+  #store(points: readonly Point[], states: StateRow[]): void {
+    const { store, replayer, deadLetters } = this.#options;
+    const letters = this.#letters.splice(0);
+    const outcome = replayer.takeOutcome();
+    const moved = points.filter(({ source, sequence }) => sequence > source.ledger.acknowledged);
+    try {
+      store.commit({
+        marks: moved.map(({ source, sequence, position }) => ({
+          source: source.id,
+          sequence,
+          position,
+        })),
+        states,
+        deadLetters: letters,
+        delivered: outcome.delivered,
+        failedReplays: outcome.failed,
+      });
+    } catch (error) {
+      this.#letters.unshift(...letters);
+      replayer.restore(outcome);
+      throw error;
+    }
+    for (const { source, sequence, position } of moved) {
       source.ledger.acknowledge(sequence);
       this.#options.record(source.number, sequence, position);
-      if (!source.instance.has("commit")) continue;
-      const status = await this.#alone(
-        source.instance,
-        deadline,
-        () => source.instance.commit(position),
-      );
-      if (status !== Status.OK && status !== null) {
-        const error = source.instance.error();
-        this.#around.log("warning", "Commit failed", { component: source.id, error });
+    }
+    if (letters.length > 0) {
+      const gone = store.trimLetters({ ...deadLetters, now: Date.now() });
+      if (gone > 0) {
+        this.#around.log("warning", "Old dead letters were removed to make room", {
+          letters: gone,
+        });
       }
     }
-    return true;
+  }
+
+  async #commit({ source, sequence, position }: Point, deadline: () => number): Promise<void> {
+    const { instance } = source;
+    if (!instance.has("commit") || source.committed >= sequence) return;
+    source.committed = sequence;
+    const status = await this.#alone(instance, deadline, () => instance.commit(position));
+    if (status === Status.OK || status === null) return;
+    const error = instance.error();
+    this.#around.log("warning", "Commit failed", { component: source.id, error });
   }
 
   /** Whether everything the reaction accepted is durable now. */
@@ -103,23 +209,22 @@ export class Checkpoints {
     const status = await this.#alone(instance, deadline, () => instance.flush());
     if (status === Status.OK) return true;
     if (status === null || status === Status.AGAIN) return false;
-    if (status !== Status.FAILED) {
-      const error = instance.error();
-      this.#around.fatal({
-        pipeline: this.#around.pipelineId,
-        component: instance.id,
-        plugin: instance.plugin,
-        call: "flush",
-        code: "Fatal",
-        message: error || `it returned ${statusName(status)} without a message`,
-      });
-    } else {
-      const error = instance.error();
+    const error = instance.error();
+    if (status === Status.FAILED) {
       this.#around.log("warning", "Flush failed, it is tried again", {
         component: instance.id,
         error,
       });
+      return false;
     }
+    this.#around.fatal({
+      pipeline: this.#around.pipelineId,
+      component: instance.id,
+      plugin: instance.plugin,
+      call: "flush",
+      code: "Fatal",
+      message: error || `it returned ${statusName(status)} without a message`,
+    });
     return false;
   }
 
@@ -129,13 +234,13 @@ export class Checkpoints {
     deadline: () => number,
     call: () => number | Promise<number>,
   ): Promise<number | null> {
-    const node = this.#options.nodes.find((node) => node.instance === instance)!;
+    const { sources, processors, reactions } = this.#options;
+    const node = [...sources, ...processors, ...reactions].find((node) =>
+      node.instance === instance
+    )!;
     node.claimed = true;
     try {
-      while (node.busy) {
-        if (this.#around.now() >= deadline()) return null;
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+      if (node.busy && !await this.#until(() => !node.busy, deadline)) return null;
       const result = call();
       if (typeof result === "number") return result;
       node.busy = true;
@@ -146,4 +251,30 @@ export class Checkpoints {
       this.#around.interrupt();
     }
   }
+
+  /** Waits for a condition; false when the deadline passed before. */
+  async #until(condition: () => boolean, deadline: () => number): Promise<boolean> {
+    while (!condition()) {
+      if (this.#around.now() >= deadline()) return false;
+      this.#around.interrupt();
+      await pause(1);
+    }
+    return true;
+  }
+}
+
+/** Everything up to here was accepted everywhere. */
+function acceptedPoint(source: SourceNode): Point {
+  const { sequence, position } = source.ledger;
+  return { source, sequence, position };
+}
+
+/** Everything up to here was handed out. */
+function newestPoint(source: SourceNode): Point {
+  const { sequence, position } = source.ledger.newest;
+  return { source, sequence, position };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -55,7 +55,7 @@ export class Windows implements Owner {
       window = new FlowBatch(this, { bytes: 0, limit: 0 });
       this.#made.push(window);
     }
-    window.showPartOf(batch, offset, count);
+    window.showPartOf(batch, { offset, end: batch.length, count });
     window.base = batch;
     window.attempts = 0;
     return window;
@@ -67,6 +67,17 @@ export class Windows implements Owner {
     batch.skip(offset, count);
     batch.attempts = 0;
     return batch;
+  }
+
+  /** Splits a batch behind its first `count` records, which end at byte `end`; both parts together stand in for it. */
+  split(batch: FlowBatch, end: number, count: number): [head: FlowBatch, rest: FlowBatch] {
+    const root = batch.base ?? batch;
+    const from = batch.offsetInBase;
+    root.references++;
+    const head = this.on(root, from, count);
+    head.showPartOf(root, { offset: from, end: from + end, count });
+    head.flags = batch.flags;
+    return [head, this.rest(batch, end, batch.count - count)];
   }
 
   recycle(window: FlowBatch): void {

@@ -61,6 +61,13 @@ export class Ledger {
     return new Uint8Array(position.slice().buffer, 0, positionLength);
   }
 
+  /** Of the newest batch that was begun. A copy. */
+  get newest(): { sequence: number; position: Uint8Array<ArrayBuffer> } {
+    const last = this.#end === 0 ? this.#entries.length - 1 : this.#end - 1;
+    const { sequence, position, positionLength } = this.#entries[last]!;
+    return { sequence, position: new Uint8Array(position.slice().buffer, 0, positionLength) };
+  }
+
   /** What {@linkcode Ledger.acknowledge} was last told. */
   get acknowledged(): number {
     return this.#acknowledged;

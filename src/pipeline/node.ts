@@ -3,7 +3,9 @@ import { Status, statusName } from "../../ffi/layout.ts";
 import type { ComponentFailure } from "./spec.ts";
 import type { Instance } from "../component/component.ts";
 import { malformation } from "../event/reader.ts";
+import type { DeadLetterInit } from "../store/pipeline_store.ts";
 import type { FlowBatch } from "./flow_batch.ts";
+import type { Suspicion } from "./suspicion.ts";
 
 /** A component that batches are given to. */
 export interface Consumer {
@@ -26,6 +28,12 @@ export interface Surroundings {
   /** The pipeline stops for good and keeps what is under way unaccepted. */
   giveUp(failure: ComponentFailure): void;
   log(level: "warning" | "error" | "info", message: string, fields: Record<string, unknown>): void;
+  /** Keeps a record that was refused for good, with the next checkpoint. */
+  deadLetter(letter: DeadLetterInit): void;
+  /** A source's id by its number. */
+  sourceId(number: number): string;
+  /** Nothing is suspected of having crashed the cell any more: short cuts may be taken again. */
+  calm(): void;
   count(index: number, counter: "dropped" | "retries" | "eventsIn" | "bytesIn", add: number): void;
 }
 
@@ -60,6 +68,8 @@ export abstract class Node {
   queuedForResume = false;
   /** When to resume, in the pipeline's milliseconds. */
   dueAt = Infinity;
+  /** What it may have crashed on. */
+  suspicion: Suspicion | null = null;
 
   constructor(instance: Instance, around: Surroundings) {
     this.instance = instance;

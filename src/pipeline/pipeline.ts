@@ -1,6 +1,7 @@
 import type { CallName } from "../../ffi/recorder_layout.ts";
 import { Status, statusName } from "../../ffi/layout.ts";
-import type { CellPipeline, ComponentFailure, PipelineState } from "./spec.ts";
+import type { DeadLetterInit, Mark, PipelineStore, StateRow } from "../store/pipeline_store.ts";
+import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "./spec.ts";
 import { type CellRecorder, ComponentState } from "../../ffi/flight_recorder.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -8,7 +9,9 @@ import { Line, type Stage } from "./line.ts";
 import { type Consumer, Node, type Surroundings } from "./node.ts";
 import { ProcessorNode } from "./processor_node.ts";
 import { ReactionNode } from "./reaction_node.ts";
+import { Replayer } from "./replayer.ts";
 import { SourceNode } from "./source_node.ts";
+import { Suspicion } from "./suspicion.ts";
 
 /** A component could not be brought up; everything that had been is down again. */
 export class ComponentError extends Error {
@@ -24,6 +27,10 @@ export interface PipelineOptions {
   recorder: CellRecorder;
   /** Number of this pipeline's first source in the recorder. */
   firstSource: number;
+  /** Opens the pipeline's store; called at the start, since two processes must not have it at once. */
+  openStore(): PipelineStore;
+  /** What a cell before this one crashed on. */
+  suspects: readonly Suspect[];
   /** PENDING batches that each reaction may have. */
   maxPending: number;
   /** A result came in off the event loop: take turns again. */
@@ -42,7 +49,9 @@ export class Pipeline implements Surroundings {
   readonly #options: PipelineOptions;
   readonly #nodes: Node[] = [];
   readonly #sources: SourceNode[] = [];
-  readonly #checkpoints: Checkpoints;
+  #store: PipelineStore | null = null;
+  #checkpoints!: Checkpoints;
+  #replayer!: Replayer;
   #ready: Node[] = [];
   #phase: Phase = "new";
   #created: Instance[] = [];
@@ -57,15 +66,6 @@ export class Pipeline implements Surroundings {
     this.#options = options;
     this.pipelineId = pipeline.id;
     this.strict = pipeline.validate === "strict";
-    this.#connect();
-    this.#checkpoints = new Checkpoints(this, {
-      sources: this.#sources,
-      reactions: options.instances.filter(({ kind }) => kind === "reaction"),
-      nodes: this.#nodes,
-      interval: pipeline.checkpointIntervalMs,
-      record: (number, sequence, position) =>
-        options.recorder.writeSource(options.firstSource + number, sequence, position),
-    });
   }
 
   get ended(): boolean {
@@ -114,6 +114,20 @@ export class Pipeline implements Surroundings {
     this.#options.log(level, message, { pipeline: this.pipelineId, ...fields });
   }
 
+  deadLetter(letter: DeadLetterInit): void {
+    this.#checkpoints.add(letter);
+    const index = this.#nodes.find(({ id }) => id === letter.component)!.instance.index;
+    this.count(index, "dropped", 1);
+  }
+
+  sourceId(number: number): string {
+    return this.#sources[number]?.id ?? "";
+  }
+
+  calm(): void {
+    if (this.#nodes.every(({ suspicion }) => suspicion === null)) this.#findLines();
+  }
+
   count(
     index: number,
     counter: "dropped" | "retries" | "eventsIn" | "bytesIn",
@@ -131,18 +145,35 @@ export class Pipeline implements Surroundings {
 
   // ---- Life ------------------------------------------------------------------------------------
 
-  /** Creates and starts every component, those that take events before those that give them. */
-  async start(): Promise<void> {
-    const { instances, recorder, firstSource } = this.#options;
+  /** Creates every component. Nothing exclusive is taken: a predecessor may still be at work. */
+  async create(): Promise<void> {
     try {
-      for (const instance of instances) {
+      for (const instance of this.#options.instances) {
         await this.#bring(instance, "create", ComponentState.CREATED, () => instance.create());
         this.#created.push(instance);
       }
-      // A source without a checkpoint says nothing about what reactions still hold of earlier runs.
-      const acknowledged = this.#sources.filter(({ ledger }) => ledger.sequence > 0).map((
-        source,
-      ) => ({
+    } catch (error) {
+      await this.#giveBack();
+      throw error;
+    }
+  }
+
+  /** Restores and starts every component from the last checkpoint, those that take events before those that give them. */
+  async start(): Promise<void> {
+    const { instances } = this.#options;
+    try {
+      const { marks, states } = this.#open();
+      for (const { component, ...state } of states) {
+        const instance = instances.find(({ id }) => id === component);
+        if (instance === undefined || !instance.has("restore")) continue;
+        await this.#bring(
+          instance,
+          "restore",
+          ComponentState.CREATED,
+          () => instance.restore(state),
+        );
+      }
+      const acknowledged = this.#sources.map((source) => ({
         sourceId: source.id,
         source: source.number,
         sequence: source.ledger.sequence,
@@ -150,9 +181,8 @@ export class Pipeline implements Surroundings {
       const order = { reaction: 0, processor: 1, source: 2, bootstrap: 3, service: 3, hook: 3 };
       for (const instance of instances.toSorted((a, b) => order[a.kind] - order[b.kind])) {
         const source = this.#sources.find((source) => source.instance === instance);
-        const position = source
-          ? recorder.readSource(firstSource + source.number).position
-          : new Uint8Array(0);
+        const position = marks.find((mark) => mark.source === source?.id)?.position ??
+          new Uint8Array(0);
         instance.setResume({ position, acknowledged });
         await this.#bring(instance, "start", ComponentState.STARTED, () => instance.start());
         this.#started.push(instance);
@@ -160,10 +190,20 @@ export class Pipeline implements Surroundings {
       this.#phase = "running";
       this.#options.onState("running");
     } catch (error) {
-      await this.#takeDown();
-      this.#phase = "ended";
+      await this.#giveBack();
       throw error;
     }
+  }
+
+  /** Destroys what was created, of a pipeline that never ran. */
+  async discard(): Promise<void> {
+    if (this.#phase === "new") await this.#giveBack();
+  }
+
+  /** Dead letters were marked to be offered again. */
+  replayLetters(): void {
+    this.#replayer.request();
+    this.interrupt();
   }
 
   /**
@@ -202,10 +242,14 @@ export class Pipeline implements Surroundings {
       }
     }
     this.#resumeReady();
+    if (this.#phase === "running") this.#replayer.turn();
     let next = this.#checkpoints.service(now);
     // What was resumed may have to wait again; who is busy is resumed when the call ends.
     for (const node of this.#nodes) if (!node.busy) next = Math.min(next, node.dueAt);
-    if (this.#phase === "running" && this.#sources.every((source) => source.ended)) {
+    if (
+      this.#phase === "running" && this.#replayer.idle &&
+      this.#sources.every((source) => source.ended)
+    ) {
       this.#stopping ??= this.#stop("completed");
     }
     return next;
@@ -244,17 +288,59 @@ export class Pipeline implements Surroundings {
 
   // ---- Inside ----------------------------------------------------------------------------------
 
-  #connect(): void {
-    const { spec, instances, recorder, firstSource, maxPending } = this.#options;
-    const { pipeline } = spec;
+  /** Opens the store and makes the nodes, which go on from its checkpoint. */
+  #open(): { marks: Mark[]; states: StateRow[] } {
+    const { spec: { pipeline }, recorder, firstSource, openStore } = this.#options;
+    const store = this.#store = this.#openStore(openStore);
+    const ids = (kind: string) =>
+      pipeline.components.filter((c) => c.kind === kind).map(({ id }) => id);
+    store.retain({ sources: ids("source"), components: pipeline.components.map(({ id }) => id) });
+    const checkpoint = store.checkpoint();
+    this.#replayer = new Replayer({
+      take: (limit, afterId) => store.replays(limit, afterId),
+      consumer: (id) => {
+        const node = this.#nodes.find((node) => node.id === id);
+        return node instanceof ReactionNode || node instanceof ProcessorNode ? node : undefined;
+      },
+      sourceNumber: (id) => this.#sources.find((source) => source.id === id)?.number ?? 0,
+    });
+    this.#connect(checkpoint.marks);
+    this.#checkpoints = new Checkpoints(this, {
+      store,
+      sources: this.#sources,
+      processors: this.#nodes.filter((node) => node instanceof ProcessorNode),
+      reactions: this.#nodes.filter((node) => node instanceof ReactionNode),
+      replayer: this.#replayer,
+      interval: pipeline.checkpointIntervalMs,
+      deadLetters: pipeline.deadLetters,
+      record: (number, sequence, position) =>
+        recorder.writeSource(firstSource + number, sequence, position),
+    });
+    return checkpoint;
+  }
+
+  #openStore(open: () => PipelineStore): PipelineStore {
+    try {
+      return open();
+    } catch (error) {
+      const { message } = error as Error;
+      const place = { pipeline: this.pipelineId, component: "", plugin: "" };
+      throw new ComponentError({ ...place, call: "load", code: "StoreFailed", message });
+    }
+  }
+
+  #connect(marks: readonly Mark[]): void {
+    const { spec, instances, recorder, firstSource, maxPending, suspects } = this.#options;
+    const { pipeline, partitionIndex } = spec;
     const nodes = new Map<string, Node>();
     for (const [i, component] of pipeline.components.entries()) {
       const instance = instances[i]!;
       let node: Node & Partial<Consumer>;
       if (component.kind === "source") {
         const number = this.#sources.length;
-        const { acknowledged, polled, position } = recorder.readSource(firstSource + number);
-        const sequence = Number(acknowledged);
+        const { polled } = recorder.readSource(firstSource + number);
+        const { sequence, position } = marks.find(({ source }) => source === component.id) ??
+          { sequence: 0, position: new Uint8Array(0) };
         const { batch } = pipeline;
         const source = new SourceNode(instance, this, {
           number,
@@ -266,11 +352,17 @@ export class Pipeline implements Surroundings {
         this.#sources.push(source);
         node = source;
       } else if (component.kind === "processor") {
-        node = new ProcessorNode(instance, this, pipeline.batch);
+        const { batch } = pipeline;
+        node = new ProcessorNode(instance, this, { batch, delivery: component.delivery! });
       } else {
         const delivery = component.delivery!;
         node = new ReactionNode(instance, this, { delivery, maxPending });
       }
+      const suspected = suspects.filter((one) =>
+        one.pipeline === pipeline.id && one.partition === partitionIndex &&
+        one.component === component.id
+      );
+      if (suspected.length > 0) node.suspicion = new Suspicion(suspected);
       nodes.set(component.id, node);
       this.#nodes.push(node);
       for (const { component: from, output } of component.from) {
@@ -281,7 +373,7 @@ export class Pipeline implements Surroundings {
         }
       }
     }
-    this.#findLines();
+    this.calm();
   }
 
   /** Finds the sources that a straight line follows; strict validation looks at every batch in between. */
@@ -310,7 +402,7 @@ export class Pipeline implements Surroundings {
   ): Promise<void> {
     const status = await make();
     if (status !== Status.OK) {
-      const code = call === "create" ? "CreateFailed" : "StartFailed";
+      const code = `${call[0]!.toUpperCase()}${call.slice(1)}Failed`;
       const reason = instance.error() || `it returned ${statusName(status)} without a message`;
       throw new ComponentError({
         pipeline: this.pipelineId,
@@ -358,6 +450,7 @@ export class Pipeline implements Surroundings {
       await this.#quiet(node);
       await this.#stopInstance(node.instance);
     }
+    await this.#until(() => this.#replayer.idle);
     await this.#checkpoints.take(() => this.ended ? 0 : this.#deadline);
     if (this.ended) return;
     this.#phase = "ended";
@@ -413,6 +506,14 @@ export class Pipeline implements Surroundings {
       this.#options.recorder.setState(instance.index, ComponentState.DONE);
     }
     for (const node of this.#nodes) node.free();
+    this.#store?.close();
+    this.#store = null;
+  }
+
+  /** Takes down what was brought up before it could run. */
+  async #giveBack(): Promise<void> {
+    this.#phase = "ended";
+    await this.#takeDown();
   }
 }
 

@@ -5,7 +5,8 @@ import { indexAt, malformation, offsetOf, RecordReader } from "../event/reader.t
 import { FlowBatch, type Owner, Pool, release, Windows } from "./flow_batch.ts";
 import { detachedEntry, type Entry } from "./ledger.ts";
 import type { Stage } from "./line.ts";
-import { Backoff, type Consumer, dispatch, Node, rootOf, type Surroundings } from "./node.ts";
+import { type Consumer, dispatch, Node, rootOf, type Surroundings } from "./node.ts";
+import { type DeliverySettings, giveUpRecords, type Refusal, retryWait } from "./refusals.ts";
 import { type BatchSettings, LARGEST_ARENA } from "./source_node.ts";
 
 /** Hands batches to a processor and what it makes of them to its consumers. */
@@ -28,11 +29,16 @@ export class ProcessorNode extends Node implements Consumer, Stage {
   #nextTick: number;
   /** Where the call that is being made begins to read. */
   #cursor = 0;
-  #retry = new Backoff(100, 30_000);
+  readonly #delivery: DeliverySettings;
 
-  constructor(instance: Instance, around: Surroundings, batch: BatchSettings) {
+  constructor(
+    instance: Instance,
+    around: Surroundings,
+    options: { batch: BatchSettings; delivery: DeliverySettings },
+  ) {
     super(instance, around);
-    const { maxBytes: bytes, maxEvents: limit, inFlight } = batch;
+    const { maxBytes: bytes, maxEvents: limit, inFlight } = options.batch;
+    this.#delivery = options.delivery;
     this.consumers = instance.outputs.map(() => []);
     this.#outputs = instance.outputs.map(() => null);
     this.#written = instance.outputs.map(() => null);
@@ -149,6 +155,7 @@ export class ProcessorNode extends Node implements Consumer, Stage {
       this.#waiting.length > 0 && !this.busy && !this.claimed && !this.#starved &&
       this.#waitUntil === 0
     ) {
+      if (this.suspicion !== null && !this.#careful()) continue;
       const batch = this.#waiting[0]!;
       if (!this.#lendOutputs(batch)) return;
       this.#cursor = batch.cursor;
@@ -158,8 +165,27 @@ export class ProcessorNode extends Node implements Consumer, Stage {
     }
   }
 
+  /** Cuts the first batch to what may be offered after a crash; false when its first record was given up instead. */
+  #careful(): boolean {
+    const batch = this.#waiting[0]!;
+    // In the middle of a batch the caution came before.
+    if (batch.cursor > 0) return true;
+    const portion = this.suspicion!.portion(batch);
+    if (portion === null) {
+      this.suspicion = null;
+      this.around.calm();
+      return true;
+    }
+    const { count, end, poison } = portion;
+    if (count < batch.count) this.#waiting.splice(0, 1, ...this.#windows.split(batch, end, count));
+    if (!poison) return true;
+    const error = "it crashed more than once while it was given this event alone";
+    const head = this.#waiting.shift()!;
+    if (this.#giveUp(head, { code: "Poison", error, attempts: 2 })) release(head);
+    return false;
+  }
+
   #finish(batch: FlowBatch): void {
-    this.#retry.reset();
     if (!this.#ship(entryOf(batch), "process")) return;
     if (this.#waiting.length === 1) this.#waiting.pop();
     else this.#waiting.shift();
@@ -203,9 +229,15 @@ export class ProcessorNode extends Node implements Consumer, Stage {
     const rest = done > 0 ? this.#windows.rest(batch, offset, batch.count - done) : batch;
     rest.rewind();
     this.#waiting[0] = rest;
-    if (status === Status.INVALID) return this.#rejectFirst(rest, error);
-    if (done > 0) this.#retry.reset();
-    const wait = this.#retry.next();
+    const attempts = ++rest.attempts;
+    const { maxAttempts } = this.#delivery.retry;
+    if (status === Status.INVALID) {
+      return this.#rejectFirst(rest, { code: "Invalid", error, attempts });
+    }
+    if (maxAttempts > 0 && attempts >= maxAttempts) {
+      return this.#rejectFirst(rest, { code: "Failed", error, attempts });
+    }
+    const wait = retryWait(this.#delivery.retry, attempts);
     this.around.count(this.instance.index, "retries", 1);
     this.around.log("warning", "Processor failed, it is tried again", {
       component: this.id,
@@ -216,22 +248,27 @@ export class ProcessorNode extends Node implements Consumer, Stage {
     this.dueAt = Math.min(this.dueAt, this.#waitUntil);
   }
 
-  #rejectFirst(batch: FlowBatch, error: string): void {
-    const reader = new RecordReader().open(batch);
-    reader.next();
-    this.around.count(this.instance.index, "dropped", 1);
-    this.around.log("error", "Event dropped, the processor did not accept it", {
-      component: this.id,
-      sequence: reader.sequence,
-      error,
-    });
+  #rejectFirst(batch: FlowBatch, refusal: Refusal): void {
+    if (!this.#giveUp(batch, refusal)) return;
     if (batch.count > 1) {
+      const reader = new RecordReader().open(batch);
+      reader.next();
       this.#waiting[0] = this.#windows.rest(batch, reader.end, batch.count - 1);
     } else {
       this.#waiting.shift();
       release(batch);
     }
     this.around.makeReady(this);
+  }
+
+  /** Gives up the first record; false when the pipeline stops instead. */
+  #giveUp(batch: FlowBatch, refusal: Refusal): boolean {
+    const { around } = this;
+    if (giveUpRecords(batch, 1, { node: this, around, delivery: this.#delivery, refusal })) {
+      return true;
+    }
+    this.claimed = true;
+    return false;
   }
 
   #tick(flags: number): void {

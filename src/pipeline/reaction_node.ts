@@ -4,11 +4,7 @@ import { malformation, offsetOf, RecordReader } from "../event/reader.ts";
 import { type FlowBatch, release, Windows } from "./flow_batch.ts";
 import type { Stage } from "./line.ts";
 import { Backoff, type Consumer, Node, type Surroundings } from "./node.ts";
-
-export interface DeliverySettings {
-  retry: { initialMs: number; maxMs: number; multiplier: number; maxAttempts: number };
-  onFailure: "drop" | "stop";
-}
+import { type DeliverySettings, giveUpRecords, type Refusal, retryWait } from "./refusals.ts";
 
 /** Offers batches to a reaction, in order, until each record is accepted or given up. */
 export class ReactionNode extends Node implements Consumer, Stage {
@@ -103,13 +99,36 @@ export class ReactionNode extends Node implements Consumer, Stage {
       this.#pending.size < this.#maxPending;
   }
 
-  #write(batch: FlowBatch): void {
+  #write(whole: FlowBatch): void {
+    const batch = this.suspicion === null ? whole : this.#careful(whole);
+    if (batch === null) return;
     this.#writing = true;
     const status = this.instance.write(batch);
     this.#writing = false;
     // The common case first, and without a closure.
     if (status === Status.OK) return this.#accepted(batch);
     this.settle(status, (status) => this.#written(batch, status));
+  }
+
+  /** The part of a batch to offer after a crash, the rest of which waits; null when its first record was given up. */
+  #careful(batch: FlowBatch): FlowBatch | null {
+    const portion = this.suspicion!.portion(batch);
+    if (portion === null) {
+      this.suspicion = null;
+      this.around.calm();
+      return batch;
+    }
+    const { count, end, poison } = portion;
+    if (count < batch.count) {
+      const [head, rest] = this.#windows.split(batch, end, count);
+      this.#waiting.unshift(rest);
+      this.around.makeReady(this);
+      batch = head;
+    }
+    if (!poison) return batch;
+    const error = "it crashed more than once while it was given this event alone";
+    if (this.#giveUp(batch, 1, { code: "Poison", error, attempts: 2 })) release(batch);
+    return null;
   }
 
   #accepted(batch: FlowBatch): void {
@@ -153,11 +172,18 @@ export class ReactionNode extends Node implements Consumer, Stage {
     this.around.count(this.instance.index, "eventsIn", done);
     this.around.count(this.instance.index, "bytesIn", offset);
     const rest = done > 0 ? this.#windows.rest(batch, offset, count - done) : batch;
-    if (status === Status.INVALID) return this.#rejectFirst(rest, error);
     const attempt = ++rest.attempts;
-    const { maxAttempts, initialMs, maxMs, multiplier } = this.#delivery.retry;
-    if (maxAttempts > 0 && attempt >= maxAttempts) return this.#rejectAll(rest, error);
-    const wait = Math.min(initialMs * multiplier ** (attempt - 1), maxMs);
+    if (status === Status.INVALID) {
+      return this.#rejectFirst(rest, { code: "Invalid", error, attempts: attempt });
+    }
+    const { maxAttempts } = this.#delivery.retry;
+    if (maxAttempts > 0 && attempt >= maxAttempts) {
+      if (this.#giveUp(rest, rest.count, { code: "Failed", error, attempts: attempt })) {
+        release(rest);
+      }
+      return;
+    }
+    const wait = retryWait(this.#delivery.retry, attempt);
     this.around.count(this.instance.index, "retries", 1);
     this.around.log("warning", "Write failed, it is tried again", {
       component: this.id,
@@ -173,38 +199,23 @@ export class ReactionNode extends Node implements Consumer, Stage {
   }
 
   /** The first record can never be accepted; what is behind it is offered again. */
-  #rejectFirst(batch: FlowBatch, error: string): void {
+  #rejectFirst(batch: FlowBatch, refusal: Refusal): void {
+    if (!this.#giveUp(batch, 1, refusal)) return;
+    if (batch.count === 1) return release(batch);
     const reader = new RecordReader().open(batch);
     reader.next();
-    if (!this.#reject(1, reader.sequence, error)) return;
-    if (batch.count === 1) return release(batch);
     this.#waiting.unshift(this.#windows.rest(batch, reader.end, batch.count - 1));
     this.around.makeReady(this);
   }
 
-  #rejectAll(batch: FlowBatch, error: string): void {
-    const reader = new RecordReader().open(batch);
-    reader.next();
-    if (this.#reject(batch.count, reader.sequence, error)) release(batch);
-  }
-
-  /** Gives `count` records up, from `sequence` on; false when the pipeline stops instead. */
-  #reject(count: number, sequence: number, error: string): boolean {
-    const what = count === 1 ? `event ${sequence}` : `${count} events from ${sequence} on`;
-    if (this.#delivery.onFailure === "stop") {
-      const message = `it did not accept ${what}: ${error || "no reason given"}`;
-      // Nothing behind it is written any more.
-      this.#maxPending = 0;
-      this.around.giveUp(this.failure("Rejected", "write", message));
-      return false;
+  /** Gives up the first `count` records; false when the pipeline stops instead. */
+  #giveUp(batch: FlowBatch, count: number, refusal: Refusal): boolean {
+    const { around } = this;
+    if (giveUpRecords(batch, count, { node: this, around, delivery: this.#delivery, refusal })) {
+      return true;
     }
-    this.around.count(this.instance.index, "dropped", count);
-    this.around.log("error", "Events dropped, the reaction did not accept them", {
-      component: this.id,
-      events: count,
-      sequence,
-      error,
-    });
-    return true;
+    // Nothing behind it is written any more.
+    this.#maxPending = 0;
+    return false;
   }
 }

@@ -30,6 +30,19 @@ function misnumbered(batch: FlowBatch, sequence: number): string {
     : `it set next_sequence to ${batch.nextSequence}, but the next event is ${next}`;
 }
 
+export interface SourceOptions {
+  number: number;
+  /** Every event up to this one is finished. */
+  sequence: number;
+  /** Events up to this one may have been handed out before, by a process that crashed. */
+  replayed: number;
+  /** Where the source resumes. */
+  position: Uint8Array;
+  batch: BatchSettings;
+  /** The first event to poll, where others are to be handed on before it. @default the one after `sequence` */
+  next?: number;
+}
+
 /** Polls a source, closes its batches and keeps its ledger. */
 export class SourceNode extends Node implements Owner {
   readonly consumers: Consumer[] = [];
@@ -42,6 +55,10 @@ export class SourceNode extends Node implements Owner {
   ended = false;
   /** Its component was stopped. */
   stopped = false;
+  /** Not polled until {@linkcode release}, while a checkpoint is being fixed. */
+  held = false;
+  /** What `commit` was last told. */
+  committed: number;
   #pool: Pool;
   #open: FlowBatch | null = null;
   /** Records in the open batch after the last poll. */
@@ -58,22 +75,12 @@ export class SourceNode extends Node implements Owner {
   #quiet = false;
   #starved = false;
 
-  constructor(
-    instance: Instance,
-    around: Surroundings,
-    options: {
-      number: number;
-      sequence: number;
-      /** Events up to this one may have been handed out before, by a process that crashed. */
-      replayed: number;
-      position: Uint8Array;
-      batch: BatchSettings;
-    },
-  ) {
+  constructor(instance: Instance, around: Surroundings, options: SourceOptions) {
     super(instance, around);
     this.number = options.number;
     this.ledger = new Ledger(options.sequence, options.position);
-    this.#nextSequence = options.sequence + 1;
+    this.#nextSequence = options.next ?? options.sequence + 1;
+    this.committed = options.sequence;
     this.#replayed = options.replayed;
     this.#delay = options.batch.maxDelayMs;
     this.#pool = new Pool(options.batch.inFlight, () => {
@@ -84,9 +91,24 @@ export class SourceNode extends Node implements Owner {
     });
   }
 
+  /** Whether what was polled is kept on disk, so that its position is committed without waiting for a checkpoint. */
+  get buffered(): boolean {
+    return false;
+  }
+
+  /** Whether there is nothing left to poll and to hand on. */
+  get exhausted(): boolean {
+    return this.ended;
+  }
+
+  /** Where the source goes on when it starts. */
+  get resumeAt(): Uint8Array<ArrayBuffer> {
+    return this.ledger.position;
+  }
+
   /** Polls once if there is any use in it; whether there was. */
   step(): boolean {
-    if (this.#quiet || this.busy || this.claimed) return false;
+    if (this.#quiet || this.busy || this.claimed || this.held) return false;
     const batch = this.#open ?? this.#begin();
     if (batch === null) {
       this.#quiet = this.#starved = true;
@@ -113,7 +135,7 @@ export class SourceNode extends Node implements Owner {
     while (this.#loans.length > 0 && !this.busy && !this.claimed) {
       this.#giveBack(this.#loans.pop()!);
     }
-    if (this.ended || this.busy) return;
+    if (this.ended || this.busy || this.held) return;
     const now = this.around.now();
     // What was called off the event loop while it waits does not end the wait.
     if (this.dueAt !== Infinity && this.dueAt > now) return;
@@ -140,14 +162,20 @@ export class SourceNode extends Node implements Owner {
     this.around.makeReady(this);
   }
 
-  /** Polls no more. */
+  /** Ends being held. */
+  release(): void {
+    this.held = false;
+    this.around.makeReady(this);
+  }
+
+  /** Polls no more, since the pipeline stops. */
   halt(): void {
     this.ended = this.#quiet = true;
   }
 
-  /** Hands on what was polled, as the last there is. */
+  /** Closes what was polled, as the last there is. */
   finish(): void {
-    this.halt();
+    this.ended = this.#quiet = true;
     const batch = this.#open;
     if (batch === null) return;
     if (batch.count > 0) return this.#send(batch);
@@ -259,17 +287,38 @@ export class SourceNode extends Node implements Owner {
   }
 
   #send(batch: FlowBatch): void {
-    const next = batch.nextSequence;
-    this.line?.leave();
-    if (this.#nextSequence <= this.#replayed) batch.flags = BatchFlag.REPLAY;
+    const first = this.#nextSequence;
     this.#open = null;
-    this.#nextSequence = next;
-    const entry = this.ledger.open(next - 1, batch.positionWords, batch.positionLength);
+    this.#nextSequence = batch.nextSequence;
+    this.closed(batch, first);
+  }
+
+  /** Takes a batch that is complete, with events from sequence `first` on. */
+  protected closed(batch: FlowBatch, first: number): void {
+    this.handOn(batch, first);
+  }
+
+  /** Gives a batch to those that read this source. */
+  protected handOn(batch: FlowBatch, first: number): void {
+    this.line?.leave();
+    if (first <= this.#replayed) batch.flags = BatchFlag.REPLAY;
+    const { nextSequence, positionWords, positionLength } = batch;
+    const entry = this.ledger.open(nextSequence - 1, positionWords, positionLength);
     entry.flags = batch.flags;
     batch.entry = entry;
     if (this.consumers.length > 0) return dispatch(batch, this.consumers);
     batch.references = 1;
     release(batch);
+  }
+
+  /** An empty batch; null when all are under way. */
+  protected takeBatch(): FlowBatch | null {
+    return this.#pool.take();
+  }
+
+  /** Whether a batch is being filled. */
+  protected get filling(): boolean {
+    return this.#open !== null;
   }
 
   /** Makes room for a record that does not fit into an empty arena; it is polled again at once. */

@@ -23,3 +23,17 @@ export interface ComponentFailure {
 }
 
 export type PipelineState = "running" | "completed" | "stopped" | "failed";
+
+/** Records that a component of the cell before may have crashed on. */
+export interface Suspect {
+  pipeline: string;
+  partition: number;
+  component: string;
+  /** Number of the source in its pipeline. */
+  source: number;
+  /** Sequences from `start` to before `end`. */
+  start: number;
+  end: number;
+  /** It killed the cell alone, more than once: it goes to `on_failure` instead of being offered. */
+  poison: boolean;
+}

@@ -47,6 +47,7 @@ Deno.test("the host reads what the cell counts", () => {
     cell.setPending(1, 8);
     cell.setDropped(1, 2 ** 34);
     cell.setRetries(1, 6);
+    cell.setBuffer(1, { bytes: 2 ** 35, events: 5, dropped: 4, corrupt: 3 });
     assert.deepEqual(reader.component(1), {
       calls: 2n,
       call: "process",
@@ -62,6 +63,10 @@ Deno.test("the host reads what the cell counts", () => {
       state: ComponentState.STARTED,
       queued: 9,
       pending: 8,
+      bufferBytes: 2 ** 35,
+      bufferEvents: 5,
+      bufferDropped: 4,
+      bufferCorrupt: 3,
     });
     assert.equal(reader.component(0).calls, 0n);
     assert.equal(reader.component(2).eventsIn, 0);

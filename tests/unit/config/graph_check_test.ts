@@ -58,6 +58,7 @@ pipelines:
         outputs: ["out"],
         blocking: true,
         replayable: false,
+        buffer: null,
       },
       {
         id: "route",

@@ -99,7 +99,7 @@ Deno.test("a window shows the last records of a batch, with a `done` and a curso
     const window = new Batch({ bytes: 0, limit: 0 });
     try {
       const one = batch.length / 5;
-      window.showPartOf(batch, 2 * one, 3);
+      window.showPartOf(batch, { offset: 2 * one, end: batch.length, count: 3 });
       assert.deepEqual(payloads(window), [2, 3, 4]);
       assert.deepEqual([window.count, window.length, window.capacity], [3, 3 * one, 0]);
       window.done = 1;
@@ -124,8 +124,8 @@ Deno.test("a window on a window shows the records of the batch below", () => {
     const outer = new Batch({ bytes: 0, limit: 0 });
     const inner = new Batch({ bytes: 0, limit: 0 });
     const one = batch.length / 4;
-    outer.showPartOf(batch, one, 3);
-    inner.showPartOf(outer, one, 2);
+    outer.showPartOf(batch, { offset: one, end: batch.length, count: 3 });
+    inner.showPartOf(outer, { offset: one, end: outer.length, count: 2 });
     assert.deepEqual(payloads(inner), [2, 3]);
     inner.free();
     outer.free();
@@ -151,7 +151,7 @@ Deno.test("memory that a source lent is read in place, and given up by reset()",
     assert.equal(batch.bytes.length, own.length, "no more of it than the records");
     const lentBytes = batch.bytes;
     const window = new Batch({ bytes: 0, limit: 0 });
-    window.showPartOf(batch, own.length / 3, 2);
+    window.showPartOf(batch, { offset: own.length / 3, end: own.length, count: 2 });
     assert.deepEqual(payloads(window), [1, 2]);
     assert.equal(window.lent, false, "one loan, one owner");
     window.free();

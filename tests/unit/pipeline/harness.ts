@@ -1,10 +1,11 @@
 /** Runs a pipeline of components written in the test, with a clock that moves only when nothing else does. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { MemoryFile } from "../../../ffi/memory_file.ts";
 import { ContentType, Status } from "../../../ffi/layout.ts";
 import { loadShim } from "../../../ffi/shim.ts";
 import { CellRecorder, createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
-import type { ComponentFailure, PipelineState } from "../../../src/pipeline/spec.ts";
+import type { ComponentFailure, PipelineState, Suspect } from "../../../src/pipeline/spec.ts";
 import {
   type BuiltinComponent,
   type BuiltinContext,
@@ -15,6 +16,7 @@ import type { Batch } from "../../../src/event/batch.ts";
 import { RecordReader } from "../../../src/event/reader.ts";
 import { append } from "../../../src/event/writer.ts";
 import { Pipeline } from "../../../src/pipeline/pipeline.ts";
+import { PipelineStore } from "../../../src/store/pipeline_store.ts";
 
 // Once a process: not something that a test leaves behind.
 loadShim();
@@ -30,7 +32,7 @@ export interface TestComponent {
   outputs?: string[];
   tickInterval?: number;
   maxAttempts?: number;
-  onFailure?: "drop" | "stop";
+  onFailure?: "dead_letter" | "drop" | "stop";
 }
 
 export interface HarnessOptions {
@@ -40,6 +42,10 @@ export interface HarnessOptions {
   checkpointIntervalMs?: number;
   /** Where the only source resumes. */
   resume?: { sequence: number; position: string };
+  /** The folder of the store; the harness makes one of its own, and removes it, when there is none. */
+  folder?: string;
+  /** What a cell before crashed on. */
+  suspects?: Omit<Suspect, "pipeline" | "partition">[];
 }
 
 export interface LogEntry {
@@ -58,6 +64,9 @@ export class Harness {
   readonly instances = new Map<string, BuiltinInstance>();
   readonly pipeline: Pipeline;
   readonly recorder: CellRecorder;
+  /** Where the pipeline's store lies. */
+  readonly storePath: string;
+  readonly #folder: string | undefined;
   readonly #file: MemoryFile;
   readonly #indices = new Map<string, number>();
 
@@ -65,9 +74,16 @@ export class Harness {
     const sources = Object.values(components).filter(({ kind }) => kind === "source").length;
     this.#file = createRecorder(planRecorder(Object.keys(components).length, sources));
     this.recorder = new CellRecorder(this.#file.buffer);
+    this.#folder = options.folder === undefined ? Deno.makeTempDirSync() : undefined;
+    this.storePath = join(options.folder ?? this.#folder!, "pipeline.db");
     if (options.resume) {
-      const { sequence, position } = options.resume;
-      this.recorder.writeSource(0, sequence, new TextEncoder().encode(position));
+      const position = new TextEncoder().encode(options.resume.position);
+      const { sequence } = options.resume;
+      const source = Object.keys(components).find((id) => components[id]!.kind === "source")!;
+      this.recorder.writeSource(0, sequence, position);
+      this.store((store) =>
+        store.commit({ marks: [{ source, sequence, position }], states: [], deadLetters: [] })
+      );
     }
     const instances = Object.entries(components).map(([id, component], index) => {
       const { kind, make, outputs = kind === "processor" ? ["out"] : [] } = component;
@@ -110,6 +126,8 @@ export class Harness {
       recorder: this.recorder,
       firstSource: 0,
       maxPending: options.maxPending ?? 8,
+      openStore: () => PipelineStore.open(this.storePath),
+      suspects: (options.suspects ?? []).map((one) => ({ ...one, pipeline: "test", partition: 0 })),
       interrupt: () => {},
       onState: (state, failure) => {
         this.states.push(state);
@@ -183,8 +201,19 @@ export class Harness {
     return [Number(acknowledged), new TextDecoder().decode(position)];
   }
 
+  /** Looks into the store, beside the pipeline. */
+  store<T>(look: (store: PipelineStore) => T): T {
+    const store = PipelineStore.open(this.storePath);
+    try {
+      return look(store);
+    } finally {
+      store.close();
+    }
+  }
+
   close(): void {
     this.#file.close();
+    if (this.#folder !== undefined) Deno.removeSync(this.#folder, { recursive: true });
   }
 }
 
@@ -196,6 +225,7 @@ export async function withPipeline(
 ): Promise<void> {
   const harness = new Harness(components, options);
   try {
+    await harness.pipeline.create();
     await harness.pipeline.start();
     await body(harness);
   } finally {
@@ -217,6 +247,7 @@ function resolved(
     validate: options.validate ?? "normal",
     batch: { maxEvents: 4, maxBytes: 64 * 1024, maxDelayMs: 5, inFlight: 4, ...options.batch },
     checkpointIntervalMs: options.checkpointIntervalMs ?? 1000,
+    deadLetters: { maxBytes: 2 ** 20, maxAgeMs: 60_000 },
     limits: { memoryBytes: 0, descriptors: 0, cpu: null },
     restart: { initialMs: 0, maxMs: 0, multiplier: 1, maxRestarts: 0, windowMs: 0 },
     timeouts: { createMs: 0, callMs: 0, stopMs: 0, healthMs: 0 },
@@ -235,7 +266,7 @@ function resolved(
       outputs: component.outputs ?? [],
       blocking: false,
       replayable: true,
-      ...(component.kind === "reaction"
+      ...(component.kind !== "source"
         ? {
           delivery: {
             retry: {
@@ -243,6 +274,7 @@ function resolved(
               maxMs: 1000,
               multiplier: 2,
               maxAttempts: component.maxAttempts ?? 0,
+              jitter: 0,
             },
             onFailure: component.onFailure ?? "drop",
           },

@@ -151,7 +151,11 @@ Deno.test("start: a component that fails takes down those that were up, and says
       out: { kind: "reaction", make: noting(calls, "out", keep()), from: ["in"] },
     });
     try {
-      await assert.rejects(harness.pipeline.start(), (error: unknown) => {
+      const bringUp = async () => {
+        await harness.pipeline.create();
+        await harness.pipeline.start();
+      };
+      await assert.rejects(bringUp(), (error: unknown) => {
         assert.ok(error instanceof ComponentError);
         assert.equal(error.failure.component, "in");
         assert.equal(error.failure.call, call);

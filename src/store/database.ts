@@ -1,0 +1,154 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { storeError, type StoreErrorCode, translate } from "./errors.ts";
+import { migrate, type Schema } from "./migrations.ts";
+
+export interface DatabaseOptions {
+  /** Milliseconds to wait for another process's transaction. */
+  busyTimeout?: number;
+  /** Pages that the file may have at most; without it, as many as the disk holds. */
+  maxPages?: number;
+}
+
+/** A row as SQLite gives it; integers are bigint, so that none is rounded. */
+export type Row = Record<string, bigint | string | Uint8Array | null>;
+
+/** Pages are larger than SQLite's own default, since batches are: half the time to write one. */
+const PAGE_SIZE = 16_384;
+
+/**
+ * One SQLite file with a schema of ours, in WAL mode with every commit fsynced; several processes may have it open. SQLite's
+ * errors come as `StoreError`.
+ */
+export class Database {
+  readonly path: string;
+  readonly #connection: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /**
+   * Opens the file and brings its schema up to date; makes it, readable for its owner only, when there is none.
+   *
+   * @throws {StoreError} also for a file that is not ours, which stays as it is
+   */
+  static open(path: string, schema: Schema, options: DatabaseOptions = {}): Database {
+    const action = `open ${schema.title}`;
+    createPrivate(path, action);
+    let connection: DatabaseSync;
+    try {
+      connection = new DatabaseSync(path, { timeout: options.busyTimeout ?? 5000 });
+    } catch (error) {
+      throw translate(error, action, path);
+    }
+    const database = new Database(path, connection);
+    try {
+      database.read(action, () => {
+        database.pragma(`page_size = ${PAGE_SIZE}`);
+        database.pragma("auto_vacuum = INCREMENTAL");
+        if (options.maxPages) database.pragma(`max_page_count = ${options.maxPages}`);
+        migrate(database, schema);
+      });
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  private constructor(path: string, connection: DatabaseSync) {
+    this.path = path;
+    this.#connection = connection;
+  }
+
+  /** Runs a statement that changes something; how many rows it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#statement(sql).run(...values).changes);
+  }
+
+  get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined;
+  }
+
+  all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[];
+  }
+
+  /** Row by row, for more than should be in memory at once. */
+  each(sql: string, ...values: SQLInputValue[]): Iterable<Row> {
+    return this.#statement(sql).iterate(...values) as Iterable<Row>;
+  }
+
+  /** Sets or asks for a pragma; the first column of the first row, if there is one. */
+  pragma(text: string): bigint | string | null {
+    const statement = this.#connection.prepare(`PRAGMA ${text}`);
+    statement.setReadBigInts(true);
+    const row = statement.get() as Row | undefined;
+    return row === undefined ? null : Object.values(row)[0] as bigint | string;
+  }
+
+  /** Does `work`; an error of SQLite says that the action failed, which reads like `read dead letters from`. */
+  read<T>(action: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw translate(error, action, this.path);
+    }
+  }
+
+  /** Does `work` as a whole or not at all; durable when it returns. Other processes wait meanwhile. */
+  transaction<T>(action: string, work: () => T): T {
+    return this.read(action, () => {
+      this.run("BEGIN IMMEDIATE");
+      try {
+        const result = work();
+        this.run("COMMIT");
+        return result;
+      } catch (error) {
+        // After a full disk or an I/O error SQLite may have rolled back by itself.
+        if (this.#connection.isTransaction) this.run("ROLLBACK");
+        throw error;
+      }
+    });
+  }
+
+  /** What SQLite finds wrong with the file's structure. */
+  quickCheck(): string[] {
+    const rows = this.read("check", () => this.all("PRAGMA quick_check"));
+    return rows.map((row) => String(Object.values(row)[0])).filter((text) => text !== "ok");
+  }
+
+  /** Lets go of the file. Nothing else may be called afterwards, except this once more. */
+  close(): void {
+    this.#statements.clear();
+    if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#connection.prepare(sql);
+      statement.setReadBigInts(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** What the system calls the errors of making a file. */
+const CREATION_CODES: Record<string, StoreErrorCode> = {
+  EACCES: "ReadOnly",
+  EPERM: "ReadOnly",
+  EROFS: "ReadOnly",
+  ENOSPC: "Full",
+  EDQUOT: "Full",
+};
+
+/** Makes the file with the right mode. One that exists is not opened: closing it would let go of SQLite's locks on it. */
+function createPrivate(path: string, action: string): void {
+  try {
+    Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    const code = CREATION_CODES[(error as { code?: string }).code ?? ""] ?? "Io";
+    const reason = error instanceof Error ? error.message : String(error);
+    throw storeError(code, reason, { action, path, cause: error });
+  }
+}

@@ -1,0 +1,66 @@
+/** What went wrong with a database; a caller tells faults apart by it. */
+export type StoreErrorCode = "Full" | "ReadOnly" | "Busy" | "Corrupt" | "Io" | "Newer";
+
+/** A database that cannot be opened, read or written. What was committed before is as it was. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+  readonly code: StoreErrorCode;
+  /** The database at fault. */
+  readonly path: string;
+
+  constructor(code: StoreErrorCode, message: string, options: { path: string; cause?: unknown }) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.path = options.path;
+  }
+}
+
+const REMEDIES: Record<StoreErrorCode, string> = {
+  Full: "free space on its disk",
+  ReadOnly: "make the file and its folder writable for this user",
+  Busy: "end the other process that writes to it",
+  Corrupt:
+    'end what uses it, then see "busbar state check" and move it aside with "busbar state check --repair"',
+  Io: "check its disk, and the permissions of its folder",
+  Newer: "run the busbar that wrote it, or a newer one",
+};
+
+/** The error that says `Cannot <action> "<path>": <reason>`, and what to do. */
+export function storeError(
+  code: StoreErrorCode,
+  reason: string,
+  options: { action: string; path: string; cause?: unknown },
+): StoreError {
+  const { action, path } = options;
+  const message = `Cannot ${action} "${path}": ${reason}; ${REMEDIES[code]}`;
+  return new StoreError(code, message, {
+    path,
+    ...("cause" in options ? { cause: options.cause } : {}),
+  });
+}
+
+/** SQLite's primary result codes; its own SQL never fails, so an SQL error is a file with another schema. */
+const CODES = new Map<number, StoreErrorCode>([
+  [1, "Corrupt"],
+  [3, "ReadOnly"],
+  [5, "Busy"],
+  [6, "Busy"],
+  [8, "ReadOnly"],
+  [10, "Io"],
+  [11, "Corrupt"],
+  [13, "Full"],
+  [14, "Io"],
+  [15, "Busy"],
+  [26, "Corrupt"],
+]);
+
+/** What SQLite threw as a `StoreError`; anything else, such as a mistake of the caller, as it is. */
+export function translate(error: unknown, action: string, path: string): unknown {
+  if (!(error instanceof Error) || error instanceof StoreError) return error;
+  if ((error as { code?: unknown }).code !== "ERR_SQLITE_ERROR") return error;
+  const result = (error as { errcode?: number }).errcode;
+  // Errors of opening carry no result code.
+  const code = result === undefined ? "Io" : CODES.get(result & 0xff);
+  if (code === undefined) return error;
+  return storeError(code, error.message, { action, path, cause: error });
+}

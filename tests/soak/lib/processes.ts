@@ -1,0 +1,55 @@
+/** Pids of the processes that `pid` started and that live. */
+export async function childrenOf(pid: number): Promise<number[]> {
+  const children: number[] = [];
+  try {
+    for await (const { name } of Deno.readDir(`/proc/${pid}/task`)) {
+      const text = await Deno.readTextFile(`/proc/${pid}/task/${name}/children`);
+      children.push(...text.split(" ").filter((part) => part !== "").map(Number));
+    }
+  } catch { /* it, or one of its threads, is gone */ }
+  return children;
+}
+
+/** Pids of the cells of the host `pid`. */
+export async function cellsOf(pid: number): Promise<number[]> {
+  const cells: number[] = [];
+  for (const child of await childrenOf(pid)) {
+    const command = await Deno.readTextFile(`/proc/${child}/cmdline`).catch(() => "");
+    if (command.split("\0").includes("__cell")) cells.push(child);
+  }
+  return cells;
+}
+
+/** Sends the signal; whether the process was there to get it. */
+export function signal(pid: number, name: Deno.Signal): boolean {
+  try {
+    Deno.kill(pid, name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the process has a handler for the signal of this number. */
+export async function handles(pid: number, number: number): Promise<boolean> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
+  const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? "0"}`);
+  return (caught >> BigInt(number - 1) & 1n) === 1n;
+}
+
+/** Resolves after so many ms. */
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Asks until `condition` holds; whether it did within `timeout` ms. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  timeout: number,
+): Promise<boolean> {
+  for (const started = performance.now(); performance.now() - started < timeout;) {
+    if (await condition()) return true;
+    await pause(20);
+  }
+  return false;
+}
