@@ -53,7 +53,7 @@ struct bb_header {
 
 struct bb_component {
   uint64_t calls; /* odd while inside a call */
-  uint32_t call;  /* BB_CALL_*: the present or last one */
+  uint32_t call;  /* BB_CALL_*: the present or last one; 65536 times the source of the first event it was given */
   int32_t status; /* what it returned */
   uint64_t sequence; /* of the first event it was given, or of the next it was asked for */
   uint64_t events_in;

@@ -51,8 +51,11 @@ static inline int32_t leave(struct bb_slot *slot, int32_t status) {
   return status;
 }
 
-static inline uint64_t first_sequence(const busbar_batch_t *batch) {
-  return batch->length >= sizeof(busbar_record_t) ? ((const busbar_record_t *)(const void *)batch->data)->sequence : 0;
+/* Enters a call that is given `batch`: its first event is what a crash is blamed on. */
+static inline void enter_with(struct bb_slot *slot, uint32_t call, const busbar_batch_t *batch) {
+  const busbar_record_t *first = (const busbar_record_t *)(const void *)batch->data;
+  if (batch->length < sizeof *first) return enter(slot, call, 0);
+  enter(slot, call | (uint32_t)first->source << 16, first->sequence);
 }
 
 EXPORT int32_t bb_poll(struct bb_slot *slot, busbar_batch_t *batch) {
@@ -72,7 +75,7 @@ EXPORT int32_t bb_process(struct bb_slot *slot, busbar_batch_t *batch, uint32_t 
   struct bb_component *record = slot->record;
   const busbar_processor_t *table = slot->table;
   int32_t status;
-  enter(slot, call, first_sequence(batch));
+  enter_with(slot, call, batch);
   status = (call == BB_CALL_TICK ? table->tick : table->process)(slot->self, batch);
   for (uint32_t i = 0; i < batch->out_count; i++) {
     record->events_out += batch->out[i]->count;
@@ -91,7 +94,7 @@ EXPORT int32_t bb_write(struct bb_slot *slot, busbar_batch_t *batch) {
   uint64_t length = batch->length;
   int32_t status;
   batch->id = slot->next_id = (slot->next_id + 1) & 0x7fffffff;
-  enter(slot, BB_CALL_WRITE, first_sequence(batch));
+  enter_with(slot, BB_CALL_WRITE, batch);
   status = ((const busbar_reaction_t *)slot->table)->write(slot->self, batch);
   if (status == BUSBAR_OK) {
     record->events_in += count;

@@ -34,7 +34,7 @@ export function deadLetterRoutes(control: HostControl, who: Actor): Hono {
     const { limit: _, offset: __, ...filter } = context.req.query();
     const { total, letters } = control.letters(
       context.req.param("id"),
-      parse(query, filter),
+      parse(query, filter) as LetterQuery,
       pageOf(context),
     );
     return context.json({ total, letters: letters.map(letterSummary) });
@@ -71,7 +71,7 @@ async function readSelection(context: Context): Promise<LetterQuery> {
     throw new ControlError(400, "BadRequest", `Cannot read the body as JSON: ${reason}`);
   }
   const { all: _, ...chosen } = parse(selection, body);
-  return chosen;
+  return chosen as LetterQuery;
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {

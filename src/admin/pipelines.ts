@@ -5,6 +5,8 @@ import { apiError } from "./errors.ts";
 export interface PipelineView {
   id: string;
   status: string;
+  /** What an operator wants of it. @default "running" */
+  desired?: string;
 }
 
 /** Who knows the state of the pipelines, now. */

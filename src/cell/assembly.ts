@@ -1,4 +1,3 @@
-import { dirname, join } from "node:path";
 import { COMPLETIONS, RecorderComponentLayout } from "../../ffi/recorder_layout.ts";
 import { loadShim } from "../../ffi/shim.ts";
 import { BuiltinInstance } from "../component/builtin.ts";
@@ -71,7 +70,7 @@ export async function assemble(spec: CellSpec, services: CellServices): Promise<
         recorder: services.recorder,
         firstSource,
         suspects: spec.suspects,
-        openStore: () => PipelineStore.open(storePath(pipeline)),
+        openStore: () => PipelineStore.open(pipeline.storePath),
         maxPending,
         log: (level, message, fields) => services.log.write(level, message, fields),
         onFatal: services.fatal,
@@ -164,12 +163,6 @@ async function makeBuiltin(
     complete: (index: number, completion: Completion) => scheduler.completed(index, completion),
     print: (text) => services.send({ type: "output", text }),
   });
-}
-
-/** Each partition checkpoints on its own. */
-function storePath({ dataDirectory, partitionIndex, partitionCount }: CellPipeline): string {
-  const suffix = partitionCount > 1 ? `-${partitionIndex}` : "";
-  return join(dirname(dataDirectory), `pipeline${suffix}.db`);
 }
 
 function makeDataDirectory(pipeline: CellPipeline, component: ResolvedComponent): string {

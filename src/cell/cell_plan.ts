@@ -38,6 +38,12 @@ export function planCells(pipelines: ResolvedPipeline[], dataDirectory: string):
           parted ? `${partitionIndex}` : "",
           "components",
         ),
+        storePath: join(
+          dataDirectory,
+          "pipelines",
+          pipeline.id,
+          parted ? `pipeline-${partitionIndex}.db` : "pipeline.db",
+        ),
       });
     }
   }

@@ -237,7 +237,7 @@ export class CellRun {
 
   /** Tells it to stop, and kills it after the longest `shutdown_timeout` of its pipelines. */
   stop(): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#over) return;
     this.#stopping = true;
     if (!this.#process.connected) return this.abandon();
     const deadline = this.#shutdownTimeout();
@@ -252,6 +252,16 @@ export class CellRun {
     this.#abandoned = true;
     this.#stopping = true;
     this.#process.kill();
+  }
+
+  /** Lets it look for dead letters of the pipeline that are to be offered again. */
+  replay(pipeline: string): void {
+    this.#process.send({ type: "replay", pipeline });
+  }
+
+  /** Dead letters of the pipeline are marked to be offered again. */
+  replay(pipeline: string): void {
+    this.#process.send({ type: "replay", pipeline });
   }
 
   setLogLevel(level: string): void {

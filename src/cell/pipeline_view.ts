@@ -4,7 +4,8 @@ import type { LastExit } from "./blame.ts";
 import { type BufferReading, ComponentState, Health } from "../../ffi/flight_recorder.ts";
 import type { ComponentFailure } from "../pipeline/spec.ts";
 import type { ComponentView } from "./component_counters.ts";
-import type { PipelineStatus, ReloadView, SupervisedCell } from "./supervised_cell.ts";
+import type { PipelineStatus } from "./pipeline_statuses.ts";
+import type { ReloadView, SupervisedCell } from "./supervised_cell.ts";
 
 /** A cell's process. */
 export interface CellView {

@@ -23,6 +23,8 @@ export interface ComponentReading {
   calls: bigint;
   /** The present or last call; "" before the first. */
   call: CallName | "";
+  /** Number of the source of the first event it was given. */
+  source: number;
   /** Of the first event it was given, or of the next one it was asked for. */
   sequence: number;
   eventsIn: number;
@@ -128,7 +130,8 @@ export class RecorderReader {
     const at = this.#componentAt(component);
     return {
       calls: this.calls(component),
-      call: callName(this.#u32(at + COMPONENT.call)),
+      call: callName(this.#u32(at + COMPONENT.call) & 0xffff),
+      source: this.#u32(at + COMPONENT.call) >>> 16,
       sequence: this.#u64(at + COMPONENT.sequence),
       eventsIn: this.#u64(at + COMPONENT.events_in),
       eventsOut: this.#u64(at + COMPONENT.events_out),

@@ -4,25 +4,14 @@ import { type LastExit, spawnFailure } from "./blame.ts";
 import type { ComponentPlace, PlannedCell } from "./cell_plan.ts";
 import { type CellEnd, CellRun, type CellSurroundings } from "./cell_run.ts";
 import type { CellPlugin } from "./protocol.ts";
+import { isFinal, type PipelineStatus, PipelineStatuses } from "./pipeline_statuses.ts";
 import { ReloadError, successorError } from "./reload_error.ts";
 import type { SourceState } from "../../ffi/flight_recorder.ts";
 import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import type { MetricReading } from "./recorder_reader.ts";
 import { type ComponentView, type Counters, NOTHING, sum } from "./component_counters.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-
-/** How a pipeline fares; "disabled" is for those that no cell was made for. */
-export type PipelineStatus =
-  | "starting"
-  | "running"
-  | "restarting"
-  | "reloading"
-  | "stopping"
-  | "paused"
-  | "stopped"
-  | "completed"
-  | "failed"
-  | "disabled";
+import { Suspects } from "./suspects.ts";
 
 /** Reloads of a cell since the host started. */
 export interface ReloadView {
@@ -48,14 +37,14 @@ interface Work {
 export class SupervisedCell {
   #work: Work;
   readonly #surroundings: CellSurroundings;
-  readonly #onStatus: (pipeline: string) => void;
   #policy: RestartPolicy;
-  readonly #statuses = new Map<string, PipelineStatus>();
-  readonly #failures = new Map<string, ComponentFailure>();
+  readonly #statuses: PipelineStatuses;
   readonly #totals = new Map<string, Counters>();
   readonly #resume = new Map<string, SourceState>();
   readonly #turns = new Turns();
   readonly #reloads: ReloadView = { count: 0, lastGapMs: null, lastError: null };
+  /** What its processes crashed on. */
+  readonly #suspects = new Suspects();
   #run: CellRun | undefined;
   #successor: CellRun | undefined;
   /** What the successor said before it took over. */
@@ -76,9 +65,8 @@ export class SupervisedCell {
   ) {
     this.#work = work;
     this.#surroundings = surroundings;
-    this.#onStatus = options.onStatus;
+    this.#statuses = new PipelineStatuses(work.plan, options.onStatus);
     this.#policy = new RestartPolicy(this.#settings.restart);
-    for (const { pipeline } of work.plan.pipelines) this.#statuses.set(pipeline.id, "stopped");
   }
 
   /** What it runs, or would run. */
@@ -88,6 +76,11 @@ export class SupervisedCell {
 
   get plugins(): ReadonlyMap<string, CellPlugin> {
     return this.#work.plugins;
+  }
+
+  /** Whether it has a process, or will have one again. */
+  get isAlive(): boolean {
+    return this.#life !== undefined;
   }
 
   /** Starts it, unless it lives already. */
@@ -135,7 +128,7 @@ export class SupervisedCell {
   replace(plan: PlannedCell, plugins: ReadonlyMap<string, CellPlugin>): Promise<void> {
     return this.#change(async () => {
       const works = !this.#stopping &&
-        (this.#life !== undefined || [...this.#statuses.values()].some(isFinal));
+        (this.#life !== undefined || this.#statuses.isAnyFinal);
       if (works && this.#unfinished(plan).length > 0) await this.#handOver({ plan, plugins });
       else this.#adopt({ plan, plugins });
     });
@@ -149,6 +142,8 @@ export class SupervisedCell {
   launch(): Promise<void> {
     return this.#change(async () => {
       this.#stopping = false;
+      // Also what has completed or failed.
+      this.#statuses.adopt(this.plan, this.plan.pipelines);
       await this.#handOver(this.#work);
     });
   }
@@ -187,6 +182,23 @@ export class SupervisedCell {
       this.#setActive("starting");
       await this.#goOn(this.#run);
     });
+  }
+
+  /** Forgets that pipelines have completed or failed, so that a start runs them again; it must be stopped. */
+  renew(): void {
+    this.#policy = new RestartPolicy(this.#settings.restart);
+    this.#failures.clear();
+    for (const id of this.#statuses.keys()) this.#set(id, "stopped");
+  }
+
+  /** Dead letters of the pipeline were marked to be offered again. One that does not run sees it when it starts. */
+  replay(pipeline: string): void {
+    this.#run?.replay(pipeline);
+  }
+
+  /** Dead letters of the pipeline are marked to be offered again. */
+  replay(pipeline: string): void {
+    this.#run?.replay(pipeline);
   }
 
   /** One sample. */
@@ -228,7 +240,7 @@ export class SupervisedCell {
 
   /** Why the pipeline failed, if a component said so. */
   failure(pipeline: string): ComponentFailure | undefined {
-    return this.#failures.get(pipeline);
+    return this.#statuses.failure(pipeline);
   }
 
   /** A component by the key of its place. */
@@ -297,9 +309,19 @@ export class SupervisedCell {
       // A successor may have taken its place.
       if (this.#run !== run) continue;
       this.#run = undefined;
+      if (end.exit !== undefined) this.#suspect(run, end.exit);
       this.#keep(run);
       run.close();
       return end;
+    }
+  }
+
+  /** Notes which records its components were given when it died. */
+  #suspect(run: CellRun, { component: culprit, pipeline }: LastExit): void {
+    for (const [index, place] of run.places.entries()) {
+      const reading = run.component(index);
+      const ended = place.component.id === culprit && place.pipeline.id === pipeline;
+      if (reading.calls % 2n === 1n || ended) this.#suspects.note(place, reading);
     }
   }
 
@@ -308,7 +330,7 @@ export class SupervisedCell {
     const run: CellRun = new CellRun(plan, this.#surroundings, {
       plugins: work.plugins,
       resume: this.#resume,
-      suspects: [],
+      suspects: this.#suspects.list,
       standby,
       events: {
         onReady: () => {
@@ -354,7 +376,7 @@ export class SupervisedCell {
 
   /** The way of every reload, see {@linkcode replace}. */
   async #handOver(work: Work): Promise<void> {
-    const statuses = new Map(this.#statuses);
+    const statuses = this.#statuses.copy();
     const old = this.#paused ? undefined : await this.#settledRun();
     this.#setActive("reloading");
     let waiting: "load" | "pause" | "start" = "load";
@@ -377,7 +399,7 @@ export class SupervisedCell {
       this.#reloads.lastError = problem.message;
       this.#logError(problem.message, { phase: problem.phase });
       if (old === undefined || !await this.#goBack(old, paused !== undefined)) {
-        for (const [id, status] of statuses) this.#set(id, status);
+        this.#statuses.restore(statuses);
       }
       throw problem;
     }
@@ -462,23 +484,13 @@ export class SupervisedCell {
 
   /** Makes `work` its own: what of it has something to do is no longer completed or failed. */
   #adopt(work: Work): void {
-    const unfinished = new Set(this.#unfinished(work.plan).map(({ pipeline }) => pipeline.id));
+    const unfinished = this.#unfinished(work.plan);
     const before = this.#settings.restart;
     this.#work = work;
     if (JSON.stringify(before) !== JSON.stringify(this.#settings.restart)) {
       this.#policy = new RestartPolicy(this.#settings.restart);
     }
-    const ids = new Set(work.plan.pipelines.map(({ pipeline }) => pipeline.id));
-    for (const id of [...this.#statuses.keys()].filter((id) => !ids.has(id))) {
-      this.#statuses.delete(id);
-      this.#failures.delete(id);
-    }
-    for (const id of unfinished) {
-      const status = this.#statuses.get(id);
-      if (status !== undefined && !isFinal(status)) continue;
-      this.#failures.delete(id);
-      this.#set(id, "stopped");
-    }
+    this.#statuses.adopt(work.plan, unfinished);
   }
 
   #take(id: string, state: PipelineState, failure: ComponentFailure | undefined): void {
@@ -486,12 +498,11 @@ export class SupervisedCell {
     if (present === undefined || isFinal(present)) return;
     // A change tells itself what becomes of it.
     if (!isFinal(state) && (this.#stopping || this.#paused || this.#changing !== undefined)) return;
-    if (failure !== undefined) this.#failures.set(id, failure);
     if (state === "failed") {
       const { message = "it says not why", ...facts } = failure ?? {};
       this.#logError(`Pipeline "${id}" failed: ${message}`, { ...facts, pipeline: id });
     }
-    this.#set(id, state);
+    this.#statuses.set(id, state, failure);
     // A process that has nothing left to do need not wait for the others.
     if (this.#active().length === 0 && this.#changing === undefined) this.#run?.stop();
   }
@@ -519,7 +530,7 @@ export class SupervisedCell {
 
   /** The pipelines that still have something to do. */
   #active(): PlannedCell["pipelines"] {
-    return this.plan.pipelines.filter(({ pipeline }) => !isFinal(this.#statuses.get(pipeline.id)!));
+    return this.#statuses.active(this.plan);
   }
 
   /** The pipelines of `plan` that would have something to do: also failed ones, and completed ones that have changed. */
@@ -539,13 +550,7 @@ export class SupervisedCell {
     if (this.#stopping && status !== "stopping" && status !== "stopped" && status !== "failed") {
       return;
     }
-    for (const { pipeline } of this.#active()) this.#set(pipeline.id, status);
-  }
-
-  #set(id: string, status: PipelineStatus): void {
-    if (this.#statuses.get(id) === status) return;
-    this.#statuses.set(id, status);
-    this.#onStatus(id);
+    for (const { pipeline } of this.#active()) this.#statuses.set(pipeline.id, status);
   }
 
   #logExit({ message, ...facts }: LastExit): void {
@@ -557,8 +562,4 @@ export class SupervisedCell {
     const cell = this.plan.name;
     logText(["busbar", "cell"], "error", { text, properties: { cell, ...properties } });
   }
-}
-
-function isFinal(status: PipelineStatus | PipelineState): boolean {
-  return status === "completed" || status === "failed";
 }

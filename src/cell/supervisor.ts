@@ -1,23 +1,40 @@
+import { logText } from "../log.ts";
 import type { ResolvedPipeline } from "../config/resolved.ts";
 import { OrphanReaper } from "./orphan_reaper.ts";
-import { planCells } from "./cell_plan.ts";
+import { Turns } from "../turns.ts";
+import { planCells, type PlannedCell } from "./cell_plan.ts";
+import { type CellDiff, diffCells } from "./cell_diff.ts";
 import { type CellSurroundings, TICK_MS } from "./cell_run.ts";
 import { overallStatus, type PipelineView, viewPipeline } from "./pipeline_view.ts";
 import type { CellPlugin } from "./protocol.ts";
 import type { MetricReading } from "./recorder_reader.ts";
+import { ReloadError } from "./reload_error.ts";
 import { type Executable, prepareExecutable } from "./run_directory.ts";
 import { type SocketFolder, socketFolder } from "./socket_folder.ts";
-import { type PipelineStatus, SupervisedCell } from "./supervised_cell.ts";
+import type { PipelineStatus } from "./pipeline_statuses.ts";
+import { SupervisedCell } from "./supervised_cell.ts";
+
+/** What cells run. */
+export interface Workload {
+  pipelines: ResolvedPipeline[];
+  /** By name; all that enabled pipelines use, but not the built-in one. */
+  plugins: ReadonlyMap<string, CellPlugin>;
+}
+
+/** What became of the cells, by their names. */
+export interface Applied {
+  added: string[];
+  removed: string[];
+  changed: string[];
+  same: string[];
+}
 
 /** What a host runs. */
-export interface SupervisorOptions {
+export interface SupervisorOptions extends Workload {
   /** Absolute path of data_dir, which must exist. */
   dataDirectory: string;
   /** Folder of all plugin copies. */
   storeDirectory: string;
-  pipelines: ResolvedPipeline[];
-  /** By name; all that enabled pipelines use, but not the built-in one. */
-  plugins: Map<string, CellPlugin>;
   /** Absolute paths of libraries that cells load before plugins. */
   preload: string[];
   logLevel: string;
@@ -27,6 +44,8 @@ export interface SupervisorOptions {
   print?: (text: string) => Promise<void>;
   /** Told of each change of a pipeline's status. */
   onStatus?: (pipeline: string, status: PipelineStatus) => void;
+  /** Whether a pipeline is not to be started: its whole cell is not then. Asked whenever a cell would be started. */
+  isHeld?: (pipeline: ResolvedPipeline) => boolean;
 }
 
 /** A plugin's metric, with where it was measured. */
@@ -44,7 +63,10 @@ export class Supervisor {
   readonly #executable: Executable;
   readonly #sockets: SocketFolder;
   readonly #surroundings: CellSurroundings;
-  readonly #cells: SupervisedCell[];
+  #workload: Workload;
+  #cells: SupervisedCell[];
+  readonly #turns = new Turns();
+  #stopped = false;
   readonly #statuses = new Map<string, PipelineStatus>();
   readonly #allCompleted = Promise.withResolvers<void>();
   #timer: number | undefined;
@@ -54,23 +76,21 @@ export class Supervisor {
     this.#options = options;
     this.#executable = executable;
     this.#sockets = socketFolder(options.dataDirectory);
-    const { build, storeDirectory, plugins, preload, logLevel, print } = options;
+    const { build, storeDirectory, pipelines, plugins, preload, logLevel, print } = options;
+    this.#workload = { pipelines, plugins };
     this.#surroundings = {
       executable,
       build,
       sockets: this.#sockets,
       storeDirectory,
-      plugins,
       preload,
       logLevel,
       print: print ?? standardOutput(),
     };
-    this.#cells = planCells(options.pipelines, options.dataDirectory).map((plan) =>
-      new SupervisedCell(plan, this.#surroundings, {
-        onStatus: (pipeline) => this.#changed(pipeline),
-      })
+    this.#cells = planCells(pipelines, options.dataDirectory).map((plan) =>
+      this.#cell(plan, plugins)
     );
-    for (const { id } of options.pipelines) this.#statuses.set(id, this.#status(id));
+    for (const { id } of pipelines) this.#statuses.set(id, this.#status(id));
   }
 
   /** Makes everything that cells need, but starts none. @throws {Error} when the data folder cannot be used */
@@ -82,16 +102,15 @@ export class Supervisor {
   start(): void {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
     if (Deno.pid === 1) {
-      this.#reaper ??= new OrphanReaper((pid) =>
-        this.#cells.some((cell) => cell.process?.pid === pid)
-      );
+      this.#reaper ??= new OrphanReaper((pid) => this.#cells.some((cell) => cell.owns(pid)));
     }
-    for (const cell of this.#cells) cell.start();
+    for (const cell of this.#cells) if (!this.#isHeld(cell)) cell.start();
     this.#checkCompleted();
   }
 
   /** Stops all cells side by side, each in order and within its `shutdown_timeout`; then nothing is left of them. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.all(this.#cells.map((cell) => cell.stop()));
     clearInterval(this.#timer);
     this.#reaper?.close();
@@ -101,6 +120,7 @@ export class Supervisor {
 
   /** Ends all cells at once. What was in flight comes again after the next start. */
   kill(): void {
+    this.#stopped = true;
     for (const cell of this.#cells) cell.kill();
   }
 
@@ -111,8 +131,15 @@ export class Supervisor {
 
   /** All pipelines in the order of the configuration, as the API shows them. */
   pipelines(): PipelineView[] {
-    return this.#options.pipelines.map((pipeline) =>
-      viewPipeline(pipeline, this.#cellsOf(pipeline.id))
+    return this.#workload.pipelines.map((pipeline) =>
+      viewPipeline(pipeline, this.cellsOf(pipeline.id))
+    );
+  }
+
+  /** The cells that the pipeline runs in, or would. */
+  cellsOf(pipeline: string): SupervisedCell[] {
+    return this.#cells.filter(({ plan }) =>
+      plan.pipelines.some((member) => member.pipeline.id === pipeline)
     );
   }
 
@@ -135,18 +162,114 @@ export class Supervisor {
     for (const cell of this.#cells) cell.setLogLevel(level);
   }
 
+  /**
+   * Makes the cells run `next` in place of what they run, all of it or nothing: cells that are to run something else, or other
+   * files of a plugin, or `force`d ones, are replaced by successors while they work on; those that are gone are stopped first,
+   * new ones started. Others are not touched.
+   *
+   * @throws {ReloadError} when any part fails: then everything is as it was
+   */
+  apply(
+    next: Workload,
+    options: { force?: (plan: PlannedCell) => boolean } = {},
+  ): Promise<Applied> {
+    return this.#turns.take(() => this.#apply(next, options));
+  }
+
+  async #apply(
+    next: Workload,
+    { force = () => false }: { force?: (plan: PlannedCell) => boolean },
+  ): Promise<Applied> {
+    const change = diffCells(this.#cells, {
+      next,
+      dataDirectory: this.#options.dataDirectory,
+      force,
+    });
+    const added = change.added.map((plan) => this.#cell(plan, next.plugins));
+    const undo: (() => Promise<void>)[] = [];
+    const before = this.#cells;
+    this.#cells = [...before, ...added];
+    try {
+      for (const cell of change.removed) {
+        this.#checkStopped();
+        if (cell.isAlive) undo.push(() => Promise.resolve(cell.start()));
+        await cell.stop();
+      }
+      for (const { cell, plan } of change.changed) {
+        this.#checkStopped();
+        const { plan: oldPlan, plugins } = cell;
+        await cell.replace(plan, next.plugins);
+        undo.push(() => cell.replace(oldPlan, plugins));
+      }
+      for (const cell of added) {
+        this.#checkStopped();
+        undo.push(() => cell.stop());
+        if (!this.#isHeld(cell)) await cell.launch();
+      }
+    } catch (error) {
+      for (const step of undo.reverse()) if (!this.#stopped) await this.#undo(step);
+      if (!this.#stopped) this.#cells = before;
+      throw error;
+    }
+    this.#finish(next, change);
+    const names = (cells: { plan: PlannedCell }[]) => cells.map(({ plan }) => plan.name);
+    return {
+      added: names(added),
+      removed: names(change.removed),
+      changed: names(change.changed),
+      same: names(change.same),
+    };
+  }
+
+  #finish(next: Workload, { removed, order }: CellDiff<SupervisedCell>): void {
+    this.#workload = next;
+    const gone = new Set(removed);
+    this.#cells = this.#cells.filter((cell) => !gone.has(cell))
+      .sort((a, b) => order.indexOf(a.plan.name) - order.indexOf(b.plan.name));
+    const ids = new Set(next.pipelines.map(({ id }) => id));
+    for (const id of [...this.#statuses.keys()]) if (!ids.has(id)) this.#statuses.delete(id);
+    for (const id of ids) this.#changed(id);
+    this.#checkCompleted();
+  }
+
+  #checkStopped(): void {
+    if (this.#stopped) throw new ReloadError("start", "Cannot reload: the host is stopping");
+  }
+
+  async #undo(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      // The cell has said so itself, and its restart policy goes on with it.
+      const text = `Cannot put back what ran before: ${(error as Error).message}`;
+      logText(["busbar", "host"], "error", { text, properties: {} });
+    }
+  }
+
+  #cell(plan: PlannedCell, plugins: ReadonlyMap<string, CellPlugin>): SupervisedCell {
+    return new SupervisedCell({ plan, plugins }, this.#surroundings, {
+      onStatus: (pipeline) => this.#changed(pipeline),
+    });
+  }
+
   #tick(): void {
     for (const cell of this.#cells) cell.tick();
   }
 
-  #cellsOf(pipeline: string): SupervisedCell[] {
+  #isHeld({ plan }: SupervisedCell): boolean {
+    const { isHeld = () => false } = this.#options;
+    return plan.pipelines.some(({ pipeline }) => isHeld(pipeline));
+  }
+
+  /** The cells that run a pipeline, in the order of its partitions. */
+  cellsOf(pipeline: string): SupervisedCell[] {
     return this.#cells.filter(({ plan }) =>
       plan.pipelines.some((member) => member.pipeline.id === pipeline)
     );
   }
 
   #status(pipeline: string): PipelineStatus {
-    return overallStatus(pipeline, this.#cellsOf(pipeline));
+    return overallStatus(pipeline, this.cellsOf(pipeline));
   }
 
   #changed(pipeline: string): void {

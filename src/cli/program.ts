@@ -1,6 +1,7 @@
 import tab from "@bomb.sh/tab/commander";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { ExitCode } from "./exit_codes.ts";
+import { addSteeringCommands } from "./steering.ts";
 
 /** What every command may be given. */
 export interface GlobalOptions {
@@ -62,6 +63,7 @@ export function createProgram(finish: (code: ExitCode) => void): Command {
       finish(await (await import("./check.ts")).check(command.optsWithGlobals()))
     );
   addPluginCommands(program, finish);
+  addSteeringCommands(program, finish);
   program.command("version")
     .description("print what this program was built from")
     .action(async (_, command: Command) =>

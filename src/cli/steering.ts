@@ -103,6 +103,7 @@ function addStateCommands(program: Command, finish: Finish): void {
     );
   withFolder(state.command("check"))
     .description("check the databases and the stored copies of plugins")
+    .option("--repair", "move damaged databases aside, so that new ones are made; no host may run")
     .action(async (_, command: Command) =>
       finish(await (await import("./state_check.ts")).checkState(command.optsWithGlobals()))
     );

@@ -255,15 +255,19 @@ export class BuiltinInstance implements Instance, BuiltinContext {
     return this.#call("flush", Status.FATAL, () => this.#component.flush!());
   }
 
+  /** Of the first event of the present call. */
   #sequence = 0;
+  #source = 0;
 
   #note(batch: Batch): void {
-    this.#sequence = this.#first.open(batch).next() ? this.#first.sequence : 0;
+    const known = this.#first.open(batch).next();
+    this.#sequence = known ? this.#first.sequence : 0;
+    this.#source = known ? this.#first.source : 0;
   }
 
   /** Makes a call as the shim makes a native one; what it throws becomes `failure`. */
   #call(call: CallName, failure: number, make: () => Result): Result {
-    this.#record.enter(CALL_NUMBER[call], this.#sequence);
+    this.#record.enter(CALL_NUMBER[call] + this.#source * 65536, this.#sequence);
     const failed = (error: unknown): number => {
       this.#message = error instanceof Error ? error.message : String(error);
       return this.#leave(failure);
@@ -273,7 +277,8 @@ export class BuiltinInstance implements Instance, BuiltinContext {
       if (typeof result === "number") return this.#leave(result);
       // A promise waits on its own: only what keeps the event loop busy counts as being inside a call.
       this.#leave(Status.OK);
-      const again = () => this.#record.enter(CALL_NUMBER[call], this.#sequence);
+      const again = () =>
+        this.#record.enter(CALL_NUMBER[call] + this.#source * 65536, this.#sequence);
       return result.then((status) => {
         again();
         return this.#leave(status);

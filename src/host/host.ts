@@ -1,7 +1,7 @@
 import { getLogger } from "@logtape/logtape";
 import { join } from "node:path";
 import { createApp } from "../admin/app.ts";
-import { type AdminServer, serveAdmin } from "../admin/server.ts";
+import { type AdminServer, serveAdmin, serveAdminSocket } from "../admin/server.ts";
 import { buildInfo } from "../build_info.ts";
 import type { CellPlugin } from "../cell/protocol.ts";
 import { Supervisor } from "../cell/supervisor.ts";
@@ -10,6 +10,8 @@ import type { Config } from "../config/schema.ts";
 import { logText } from "../log.ts";
 import { storePlugin } from "../plugin/store_copy.ts";
 import { lockDataDirectory } from "../store/host_lock.ts";
+import { HostStore } from "../store/host_store.ts";
+import { isHeld, RunningControl } from "./control.ts";
 import { prepareDataDirectory } from "./data_directory.ts";
 import { type Plan, usedPlugins } from "./plan.ts";
 import { pluginViews } from "./plugin_views.ts";
@@ -44,12 +46,13 @@ export async function runHost(config: Config, plan: Plan, options: HostOptions):
   for (const text of warnings) {
     logText(CATEGORY, "warning", { text, properties: {} });
   }
-  const supervisor = await createSupervisor(config, plan);
-  let admin: AdminServer | undefined;
+  using store = openStore(config.data_dir);
+  const supervisor = await createSupervisor(config, plan, store);
+  const servers: AdminServer[] = [];
   try {
-    admin = config.server.enabled ? listen(config, plan, supervisor) : undefined;
+    const address = listen(config, { servers, control: steering(config, plan, { supervisor, store }) });
     supervisor.start();
-    announce(plan, admin?.address);
+    announce(plan, address);
     giveBackMemory();
     const done = supervisor.whenAllCompleted().then(() => "done" as const);
     const reason = await Promise.race([signals.first, ...options.untilDone ? [done] : []]);
@@ -62,7 +65,15 @@ export async function runHost(config: Config, plan: Plan, options: HostOptions):
     await supervisor.stop();
     throw error;
   } finally {
-    await admin?.close();
+    await Promise.all(servers.map((server) => server.close()));
+  }
+}
+
+function openStore(dataDirectory: string): HostStore {
+  try {
+    return HostStore.open(dataDirectory);
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
   }
 }
 
@@ -74,17 +85,22 @@ function lock(dataDirectory: string): void {
   }
 }
 
-async function createSupervisor(config: Config, plan: Plan): Promise<Supervisor> {
+async function createSupervisor(
+  config: Config,
+  plan: Plan,
+  store: HostStore,
+): Promise<Supervisor> {
   const { data_dir: dataDirectory } = config;
   try {
     return await Supervisor.create({
       dataDirectory,
       storeDirectory: join(dataDirectory, "plugins"),
       pipelines: plan.pipelines,
-      plugins: await storePlugins(dataDirectory, plan),
+      plugins: await storePlugins(plan, { dataDirectory, store }),
       preload: plan.plugins.rules.preload,
       logLevel: config.log.level,
       build: buildInfo().buildId,
+      isHeld: (pipeline) => isHeld(store, pipeline),
       onStatus: (pipeline, status) =>
         logText(CATEGORY, status === "failed" ? "error" : "info", {
           text: `Pipeline "${pipeline}" is ${status}`,
@@ -96,31 +112,52 @@ async function createSupervisor(config: Config, plan: Plan): Promise<Supervisor>
   }
 }
 
-/** Copies what the enabled pipelines use to the store, from where alone cells load. */
+/** Copies what the enabled pipelines use to the store, from where alone cells load, and notes the versions. */
 async function storePlugins(
-  dataDir: string,
   { pipelines, plugins }: Plan,
+  { dataDirectory, store }: { dataDirectory: string; store: HostStore },
 ): Promise<Map<string, CellPlugin>> {
   const used = usedPlugins(pipelines);
   const stored = new Map<string, CellPlugin>();
   for (const plugin of plugins.plugins.filter(({ name }) => used.has(name))) {
-    const { folder, library } = await storePlugin(plugin, { dataDir });
-    const { manifest, abiHash } = plugin;
+    const { folder, library, digest } = await storePlugin(plugin, { dataDir: dataDirectory });
+    const { manifest, abiHash, name } = plugin;
+    if (store.current(name)?.digest !== digest) {
+      store.use({ name, version: manifest.version, digest, folder });
+    }
     stored.set(plugin.name, { manifest, library, directory: folder, abiHash });
   }
   return stored;
 }
 
-function listen(config: Config, plan: Plan, supervisor: Supervisor): AdminServer {
-  const { host, port } = config.server;
+function steering(
+  config: Config,
+  plan: Plan,
+  { supervisor, store }: { supervisor: Supervisor; store: HostStore },
+): RunningControl {
   const enabled = plan.pipelines.filter(({ enabled }) => enabled);
   const views = pluginViews(plan.plugins, {
     use: config.plugins.use,
     usedBy: (plugin) => enabled.filter((one) => usedPlugins([one]).has(plugin)).map(({ id }) => id),
   });
-  const app = createApp({ pipelines: supervisor, plugins: { plugins: () => views }, host });
+  const { data_dir: dataDirectory } = config;
+  return new RunningControl({ dataDirectory, store, supervisor, plugins: () => views });
+}
+
+/** Serves the API on the admin socket and, unless it is off, over HTTP; gives the address of the latter. */
+function listen(
+  { data_dir: dataDirectory, server }: Config,
+  { servers, control }: { servers: AdminServer[]; control: RunningControl },
+): string | undefined {
+  const { host, port } = server;
+  const shown = { pipelines: control, plugins: control, control };
   try {
-    return serveAdmin(app, { host, port });
+    const socket = createApp({ ...shown, who: "admin socket", host: "localhost" });
+    servers.push(serveAdminSocket(socket, dataDirectory));
+    if (!server.enabled) return undefined;
+    const http = serveAdmin(createApp({ ...shown, host }), { host, port });
+    servers.push(http);
+    return http.address;
   } catch (cause) {
     throw new StartError((cause as Error).message, { cause });
   }

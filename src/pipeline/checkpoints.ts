@@ -174,6 +174,8 @@ export class Checkpoints {
         deadLetters: letters,
         delivered: outcome.delivered,
         failedReplays: outcome.failed,
+        buffered: moved.filter(({ source }) => source.buffered)
+          .map(({ source, sequence }) => ({ source: source.id, upTo: sequence })),
       });
     } catch (error) {
       this.#letters.unshift(...letters);

@@ -10,6 +10,7 @@ import { type Consumer, Node, type Surroundings } from "./node.ts";
 import { ProcessorNode } from "./processor_node.ts";
 import { ReactionNode } from "./reaction_node.ts";
 import { Replayer } from "./replayer.ts";
+import { openSource } from "./open_source.ts";
 import { SourceNode } from "./source_node.ts";
 import { Suspicion } from "./suspicion.ts";
 
@@ -162,7 +163,7 @@ export class Pipeline implements Surroundings {
   async start(): Promise<void> {
     const { instances } = this.#options;
     try {
-      const { marks, states } = this.#open();
+      const { states } = this.#open();
       for (const { component, ...state } of states) {
         const instance = instances.find(({ id }) => id === component);
         if (instance === undefined || !instance.has("restore")) continue;
@@ -181,8 +182,7 @@ export class Pipeline implements Surroundings {
       const order = { reaction: 0, processor: 1, source: 2, bootstrap: 3, service: 3, hook: 3 };
       for (const instance of instances.toSorted((a, b) => order[a.kind] - order[b.kind])) {
         const source = this.#sources.find((source) => source.instance === instance);
-        const position = marks.find((mark) => mark.source === source?.id)?.position ??
-          new Uint8Array(0);
+        const position = source?.resumeAt ?? new Uint8Array(0);
         instance.setResume({ position, acknowledged });
         await this.#bring(instance, "start", ComponentState.STARTED, () => instance.start());
         this.#started.push(instance);
@@ -248,7 +248,7 @@ export class Pipeline implements Surroundings {
     for (const node of this.#nodes) if (!node.busy) next = Math.min(next, node.dueAt);
     if (
       this.#phase === "running" && this.#replayer.idle &&
-      this.#sources.every((source) => source.ended)
+      this.#sources.every((source) => source.exhausted)
     ) {
       this.#stopping ??= this.#stop("completed");
     }
@@ -342,12 +342,15 @@ export class Pipeline implements Surroundings {
         const { sequence, position } = marks.find(({ source }) => source === component.id) ??
           { sequence: 0, position: new Uint8Array(0) };
         const { batch } = pipeline;
-        const source = new SourceNode(instance, this, {
+        const source = openSource(instance, this, {
           number,
           sequence,
           replayed: Number(polled ?? 0n),
           position,
           batch,
+          store: this.#store!,
+          buffer: component.buffer ?? null,
+          report: (reading) => recorder.setBuffer(instance.index, reading),
         });
         this.#sources.push(source);
         node = source;
@@ -381,7 +384,7 @@ export class Pipeline implements Surroundings {
     if (this.strict) return;
     const { components } = this.#options.spec.pipeline;
     const single = new Set(components.filter(({ from }) => from.length === 1).map(({ id }) => id));
-    for (const source of this.#sources) {
+    for (const source of this.#sources.filter(({ buffered }) => !buffered)) {
       const stages: Stage[] = [];
       let consumers: readonly Consumer[] = source.consumers;
       while (consumers.length === 1) {

@@ -8,6 +8,8 @@ export interface CellPipeline {
   partitionCount: number;
   /** Folder under which each component gets its private data folder, named by its id. */
   dataDirectory: string;
+  /** The database with its checkpoint, dead letters and buffers. */
+  storePath: string;
 }
 
 /** A component's failure that is not a crash. */

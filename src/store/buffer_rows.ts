@@ -34,9 +34,16 @@ const INSERT = `INSERT INTO buffer (
   source, first_sequence, last_sequence, count, bytes, checksum, position, data
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
 
+/** Looks at the index only, so that rows can be found that cannot be read. */
+const FIND = `SELECT id, last_sequence, count, bytes FROM buffer
+  WHERE source = ? AND last_sequence >= ? AND first_sequence >= ?
+  AND id NOT IN (SELECT value FROM json_each(?))`;
+
 /** The table of batches that wait to be fed into the pipeline. */
 export class BufferRows {
   readonly #database: Database;
+  /** Ids of rows that SQLite can neither read nor remove; they stay until the file is set aside. */
+  readonly #broken = new Set<number>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -56,17 +63,12 @@ export class BufferRows {
   }
 
   next(source: string, afterSequence: number): BufferRead {
-    return this.#read(
-      "SELECT * FROM buffer WHERE source = ? AND last_sequence > ? ORDER BY last_sequence LIMIT 1",
-      [source, sequenceNumber(afterSequence)],
-    );
+    const sql = `${FIND} ORDER BY last_sequence LIMIT 1`;
+    return this.#read(sql, source, sequenceNumber(afterSequence) + 1);
   }
 
   last(source: string): BufferRead {
-    return this.#read(
-      "SELECT * FROM buffer WHERE source = ? ORDER BY last_sequence DESC LIMIT 1",
-      [source],
-    );
+    return this.#read(`${FIND} ORDER BY last_sequence DESC LIMIT 1`, source, 0);
   }
 
   usage(source: string): BufferUsage {
@@ -84,15 +86,14 @@ export class BufferRows {
     bytesToFree: number,
     notBeforeSequence: number,
   ): { rows: number; events: number; bytes: number } {
-    const sql = `SELECT id, count, bytes FROM buffer
-      WHERE source = ? AND last_sequence >= ? AND first_sequence >= ? ORDER BY last_sequence LIMIT 1`;
+    const sql = `${FIND} ORDER BY last_sequence LIMIT 1`;
     const from = sequenceNumber(notBeforeSequence);
     return this.#database.transaction("drop buffer rows from", () => {
       const dropped = { rows: 0, events: 0, bytes: 0 };
       while (dropped.bytes < bytesToFree) {
-        const row = this.#database.get(sql, source, from, from);
+        const row = this.#database.get(sql, source, from, from, this.#brokenIds());
         if (row === undefined) break;
-        this.#remove(row);
+        if (!this.#remove(Number(row.id))) continue;
         dropped.rows++;
         dropped.events += Number(row.count);
         dropped.bytes += Number(row.bytes);
@@ -101,10 +102,16 @@ export class BufferRows {
     });
   }
 
-  /** For use inside a transaction. */
+  /** For use inside a transaction; how many rows. */
   removeUpTo(source: string, sequence: number): number {
-    const sql = "DELETE FROM buffer WHERE source = ? AND last_sequence <= ?";
-    return this.#database.run(sql, source, sequenceNumber(sequence));
+    const range = `FROM buffer WHERE source = ? AND last_sequence <= ?
+      AND id NOT IN (SELECT value FROM json_each(?))`;
+    const values = [source, sequenceNumber(sequence), this.#brokenIds()];
+    let removed = 0;
+    const all = () => removed = this.#database.run(`DELETE ${range}`, ...values);
+    if (this.#database.attempt(all)) return removed;
+    const rows = this.#database.all(`SELECT id ${range}`, ...values);
+    return rows.filter(({ id }) => this.#remove(Number(id))).length;
   }
 
   *problems(): Generator<string> {
@@ -115,23 +122,39 @@ export class BufferRows {
     }
   }
 
-  #read(sql: string, values: (string | number)[]): BufferRead {
+  #read(sql: string, source: string, from: number): BufferRead {
     return this.#database.read("read buffer rows from", () => {
       let corrupt = 0;
       let corruptEvents = 0;
       for (;;) {
-        const row = this.#database.get(sql, ...values);
-        const sound = row === undefined ? null : soundRow(row);
-        if (row === undefined || sound !== null) return { row: sound, corrupt, corruptEvents };
+        const found = this.#database.get(sql, source, from, 0, this.#brokenIds());
+        const row = found === undefined ? null : this.#load(Number(found.id));
+        if (found === undefined || row !== null) return { row, corrupt, corruptEvents };
         corrupt++;
-        corruptEvents += Number(row.count);
-        this.#remove(row);
+        corruptEvents += Number(found.count);
+        this.#remove(Number(found.id));
       }
     });
   }
 
-  #remove(row: Row): void {
-    this.#database.run("DELETE FROM buffer WHERE id = ?", row.id as bigint);
+  /** The row, if it is as it was written. */
+  #load(id: number): BufferRow | null {
+    let row: Row | undefined;
+    const load = () => row = this.#database.get("SELECT * FROM buffer WHERE id = ?", id);
+    return this.#database.attempt(load) && row !== undefined ? soundRow(row) : null;
+  }
+
+  /** Whether it could be removed. */
+  #remove(id: number): boolean {
+    const removed = this.#database.attempt(() => {
+      this.#database.run("DELETE FROM buffer WHERE id = ?", id);
+    });
+    if (!removed) this.#broken.add(id);
+    return removed;
+  }
+
+  #brokenIds(): string {
+    return JSON.stringify([...this.#broken]);
   }
 }
 

@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { storeError, type StoreErrorCode, translate } from "./errors.ts";
+import { isDamage, storeError, type StoreErrorCode, translate } from "./errors.ts";
 import { migrate, type Schema } from "./migrations.ts";
 
 export interface DatabaseOptions {
@@ -11,9 +11,6 @@ export interface DatabaseOptions {
 
 /** A row as SQLite gives it; integers are bigint, so that none is rounded. */
 export type Row = Record<string, bigint | string | Uint8Array | null>;
-
-/** Pages are larger than SQLite's own default, since batches are: half the time to write one. */
-const PAGE_SIZE = 16_384;
 
 /**
  * One SQLite file with a schema of ours, in WAL mode with every commit fsynced; several processes may have it open. SQLite's
@@ -41,8 +38,6 @@ export class Database {
     const database = new Database(path, connection);
     try {
       database.read(action, () => {
-        database.pragma(`page_size = ${PAGE_SIZE}`);
-        database.pragma("auto_vacuum = INCREMENTAL");
         if (options.maxPages) database.pragma(`max_page_count = ${options.maxPages}`);
         migrate(database, schema);
       });
@@ -107,6 +102,21 @@ export class Database {
         throw error;
       }
     });
+  }
+
+  /** Does `work`, or nothing where the file's structure is damaged; whether it was done. */
+  attempt(work: () => void): boolean {
+    this.run("SAVEPOINT attempt");
+    try {
+      work();
+      return true;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.run("ROLLBACK TO attempt");
+      return false;
+    } finally {
+      if (this.#connection.isTransaction) this.run("RELEASE attempt");
+    }
   }
 
   /** What SQLite finds wrong with the file's structure. */

@@ -73,7 +73,16 @@ export class DeadLetters {
     const bytes = OVERHEAD + texts + key.length + payload.length + attributes.length;
     this.#database.run(
       INSERT,
-      ...[at, component, plugin, code, error, attempts, source, sequenceNumber(letter.sequence)],
+      ...[
+        at,
+        component,
+        plugin,
+        code,
+        text(error),
+        attempts,
+        source,
+        sequenceNumber(letter.sequence),
+      ],
       ...[operation, contentType, timestamp, flags, key, payload, attributes, bytes],
       letterChecksum(letter, at),
     );
@@ -85,7 +94,7 @@ export class DeadLetters {
 
   failAgain({ id, error, attempts }: FailedReplay): void {
     const sql = "UPDATE letters SET error = ?, attempts = ?, replaying = 0 WHERE id = ?";
-    this.#database.run(sql, error, attempts, id);
+    this.#database.run(sql, text(error), attempts, id);
   }
 
   list(filter: LetterFilter, page: { limit: number; offset: number }): DeadLetter[] {
@@ -167,6 +176,11 @@ export class DeadLetters {
       }
     }
   }
+}
+
+/** SQLite's texts end at a zero, and nobody knows what an error of a plugin says. */
+function text(error: string): string {
+  return error.replaceAll("\0", "\ufffd");
 }
 
 /** Over what does not change as long as the letter is there. */

@@ -54,6 +54,11 @@ const CODES = new Map<number, StoreErrorCode>([
   [26, "Corrupt"],
 ]);
 
+/** Whether SQLite came upon a structure that cannot be, e.g. a link to a page that is not there. */
+export function isDamage(error: unknown): boolean {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256 === 11;
+}
+
 /** What SQLite threw as a `StoreError`; anything else, such as a mistake of the caller, as it is. */
 export function translate(error: unknown, action: string, path: string): unknown {
   if (!(error instanceof Error) || error instanceof StoreError) return error;

@@ -29,7 +29,9 @@ export class SoakHost {
 
   /** Starts it and waits until it serves. */
   async start(): Promise<void> {
-    const kept = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("BUSBAR_"));
+    const kept = Object.entries(Deno.env.toObject()).filter(([name]) =>
+      !name.startsWith("BUSBAR_")
+    );
     const process = new Deno.Command(this.#binary, {
       args: ["run", "--until-done", "-c", this.#config],
       clearEnv: true,
@@ -48,7 +50,10 @@ export class SoakHost {
       return status;
     });
     this.#read(process).catch(() => {});
-    const served = await until(() => this.address !== undefined || this.surprises.length > 0, START_MS);
+    const served = await until(
+      () => this.address !== undefined || this.surprises.length > 0,
+      START_MS,
+    );
     if (!served) this.surprises.push("the host does not start: see host.log");
   }
 
@@ -103,7 +108,10 @@ export class SoakHost {
       stderr: "piped",
     }).output();
     const decoder = new TextDecoder();
-    return { code: output.code, text: decoder.decode(output.stdout) + decoder.decode(output.stderr) };
+    return {
+      code: output.code,
+      text: decoder.decode(output.stdout) + decoder.decode(output.stderr),
+    };
   }
 
   /** Its end, which is its own to bring about from now on; killed after `timeout` ms. */

@@ -52,9 +52,7 @@ export class SoakPlugin {
       outDir: join(this.#builds, variant),
       overrides: {
         manifest: { version: `1.0.${index}` },
-        build: fails
-          ? { cflags: [...build.cflags, `-DSOAK_FAIL_${variant.toUpperCase()}`] }
-          : {},
+        build: fails ? { cflags: [...build.cflags, `-DSOAK_FAIL_${variant.toUpperCase()}`] } : {},
       },
     });
   }

@@ -36,6 +36,7 @@ export function pipeline(
     validate: "normal",
     batch: { maxEvents: 64, maxBytes: 65536, maxDelayMs: 5, inFlight: 4 },
     checkpointIntervalMs: 1000,
+    deadLetters: { maxBytes: 0, maxAgeMs: 0 },
     limits: { memoryBytes: 2 ** 30, descriptors: 1024, cpu: null },
     restart: { initialMs: 10, maxMs: 100, multiplier: 2, maxRestarts: 10, windowMs: 60_000 },
     timeouts: { createMs: 30_000, callMs: 30_000, stopMs: 10_000, healthMs: 2000 },

@@ -4,14 +4,24 @@ import { join } from "node:path";
 import type { MemoryFile } from "../../../ffi/memory_file.ts";
 import { ContentType, Status } from "../../../ffi/layout.ts";
 import { loadShim } from "../../../ffi/shim.ts";
-import { CellRecorder, createRecorder, planRecorder } from "../../../ffi/flight_recorder.ts";
+import {
+  type BufferReading,
+  CellRecorder,
+  createRecorder,
+  planRecorder,
+} from "../../../ffi/flight_recorder.ts";
+import { RecorderComponentLayout } from "../../../ffi/recorder_layout.ts";
 import type { ComponentFailure, PipelineState, Suspect } from "../../../src/pipeline/spec.ts";
 import {
   type BuiltinComponent,
   type BuiltinContext,
   BuiltinInstance,
 } from "../../../src/component/builtin.ts";
-import type { ResolvedComponent, ResolvedPipeline } from "../../../src/config/resolved.ts";
+import type {
+  BufferSettings,
+  ResolvedComponent,
+  ResolvedPipeline,
+} from "../../../src/config/resolved.ts";
 import type { Batch } from "../../../src/event/batch.ts";
 import { RecordReader } from "../../../src/event/reader.ts";
 import { append } from "../../../src/event/writer.ts";
@@ -31,6 +41,8 @@ export interface TestComponent {
   from?: string[];
   outputs?: string[];
   tickInterval?: number;
+  /** A source's. */
+  buffer?: BufferSettings;
   maxAttempts?: number;
   onFailure?: "dead_letter" | "drop" | "stop";
 }
@@ -121,6 +133,7 @@ export class Harness {
         partitionIndex: 0,
         partitionCount: 1,
         dataDirectory: "/nowhere",
+        storePath: this.storePath,
       },
       instances,
       recorder: this.recorder,
@@ -195,6 +208,20 @@ export class Harness {
     };
   }
 
+  /** What the recorder says of a source's buffer. */
+  buffer(id: string): BufferReading {
+    const { offset } = this.recorder.component(this.#indices.get(id)!);
+    const view = new DataView(this.#file.buffer, offset);
+    const at = RecorderComponentLayout.offset;
+    const number = (at: number) => Number(view.getBigUint64(at, true));
+    return {
+      bytes: number(at.buffer_bytes),
+      events: number(at.buffer_events),
+      dropped: number(at.buffer_dropped),
+      corrupt: number(at.buffer_corrupt),
+    };
+  }
+
   /** The checkpoint of a source: sequence and position. */
   checkpoint(source = 0): [number, string] {
     const { acknowledged, position } = this.recorder.readSource(source);
@@ -266,6 +293,7 @@ function resolved(
       outputs: component.outputs ?? [],
       blocking: false,
       replayable: true,
+      ...(component.kind === "source" ? { buffer: component.buffer ?? null } : {}),
       ...(component.kind !== "source"
         ? {
           delivery: {

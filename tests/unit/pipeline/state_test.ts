@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { Status } from "../../../ffi/layout.ts";
+import type { BuiltinComponent } from "../../../src/component/builtin.ts";
+import type { Batch } from "../../../src/event/batch.ts";
+import { keep, map, numbered, put, texts, withPipeline } from "./harness.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A source of the numbers from 1 to `count` that resumes at its position. */
+function counting(
+  count: number,
+): BuiltinComponent | ((context: { position: Uint8Array }) => BuiltinComponent) {
+  return (context: { position: Uint8Array }) => {
+    let at = 0;
+    return {
+      start() {
+        at = Number(decoder.decode(context.position) || 0);
+      },
+      poll(batch: Batch) {
+        while (at < count && put(batch, String(at + 1))) at++;
+        if (batch.count > 0) batch.setPosition(encoder.encode(String(at)));
+        return at === count ? Status.AGAIN : Status.OK;
+      },
+    };
+  };
+}
+
+/** A processor that sums up what it passes on, and keeps the sum. */
+function summing() {
+  const pass = map();
+  const it = {
+    sum: 0,
+    restored: -1,
+    process(batch: Batch) {
+      for (const text of texts(batch)) it.sum += Number(text);
+      return pass.process!(batch);
+    },
+    save: () => ({ version: 1, data: encoder.encode(String(it.sum)) }),
+    restore({ data }: { data: Uint8Array }) {
+      it.sum = it.restored = Number(decoder.decode(data));
+    },
+  };
+  return it;
+}
+
+const sum = (items: string[]) => items.reduce((total, item) => total + Number(item), 0);
+
+Deno.test("a processor's state is stored with the very checkpoint that it belongs to", async () => {
+  const processor = summing();
+  let held = true;
+  const out = keep(() => held ? Status.AGAIN : Status.OK);
+  await withPipeline(
+    {
+      in: { kind: "source", make: counting(100) as BuiltinComponent },
+      sum: { kind: "processor", make: processor, from: ["in"] },
+      out: { kind: "reaction", make: out, from: ["sum"] },
+    },
+    { checkpointIntervalMs: 1 },
+    async (harness) => {
+      await harness.pass(50);
+      const stored = () => harness.store((store) => store.checkpoint());
+      assert.deepEqual(stored(), { marks: [], states: [] }, "nothing is accepted yet");
+      held = false;
+      for (let rounds = 0; rounds < 20; rounds++) {
+        await harness.pass(3);
+        const { marks: [mark], states: [state] } = stored();
+        if (mark === undefined) continue;
+        const expected = mark.sequence * (mark.sequence + 1) / 2;
+        assert.equal(decoder.decode(state!.data), String(expected), `at ${mark.sequence}`);
+        assert.ok(out.items.length >= mark.sequence);
+      }
+      await harness.until(() => harness.checkpoint()[0] === 100);
+    },
+  );
+});
+
+Deno.test("a state is restored before the start, and counts what is replayed once", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const first = summing();
+    const out = keep();
+    const parts = (processor: BuiltinComponent, count: number) => ({
+      in: { kind: "source" as const, make: counting(count) as BuiltinComponent },
+      sum: { kind: "processor" as const, make: processor, from: ["in"] },
+      out: { kind: "reaction" as const, make: out, from: ["sum"] },
+    });
+    await withPipeline(parts(first, 40), { folder }, async (harness) => {
+      await harness.until(() => harness.checkpoint()[0] === 40);
+    });
+    const second = summing();
+    await withPipeline(parts(second, 60), { folder }, async (harness) => {
+      await harness.until(() => harness.checkpoint()[0] === 60);
+    });
+    assert.equal(second.restored, 40 * 41 / 2);
+    assert.equal(second.sum, 60 * 61 / 2);
+    assert.deepEqual(out.items, numbered(60));
+    assert.equal(sum(out.items), second.sum);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a save that fails leaves the checkpoint where it was, and is tried again", async () => {
+  let fail = true;
+  const processor = {
+    ...map(),
+    save() {
+      if (fail) throw new Error("not now");
+      return { version: 1, data: new Uint8Array([1]) };
+    },
+  };
+  await withPipeline(
+    {
+      in: { kind: "source", make: counting(8) as BuiltinComponent },
+      p: { kind: "processor", make: processor, from: ["in"] },
+      out: { kind: "reaction", make: keep(), from: ["p"] },
+    },
+    { checkpointIntervalMs: 1 },
+    async (harness) => {
+      await harness.until(() =>
+        harness.logs.some(({ message }) => message.startsWith("Save failed"))
+      );
+      assert.deepEqual(harness.checkpoint(), [0, ""]);
+      fail = false;
+      await harness.until(() => harness.checkpoint()[0] === 8);
+    },
+  );
+});
