@@ -17,7 +17,7 @@ const SHIM_FLAGS = [
 ];
 
 /** Files that the binary reads from inside itself, by their paths relative to the project. */
-const EMBEDDED = [
+export const EMBEDDED = [
   `dist/shim/libbusbar_shim${LIBRARY_SUFFIX}`,
   "dist/build_info.json",
   "ffi/abi_versions.json",

@@ -21,5 +21,5 @@ export function localOnly(who: Actor): MiddlewareHandler {
 
 function isLoopback(address: Deno.Addr | undefined): boolean {
   if (address === undefined || !("hostname" in address)) return false;
-  return /^(::ffff:)?127\.|^::1$/.test(address.hostname);
+  return /^((::ffff:)?127(\.\d+){3}|::1)$/.test(address.hostname);
 }

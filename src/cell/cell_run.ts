@@ -259,11 +259,6 @@ export class CellRun {
     this.#process.send({ type: "replay", pipeline });
   }
 
-  /** Dead letters of the pipeline are marked to be offered again. */
-  replay(pipeline: string): void {
-    this.#process.send({ type: "replay", pipeline });
-  }
-
   setLogLevel(level: string): void {
     this.#process.send({ type: "log_level", level });
   }

@@ -187,16 +187,10 @@ export class SupervisedCell {
   /** Forgets that pipelines have completed or failed, so that a start runs them again; it must be stopped. */
   renew(): void {
     this.#policy = new RestartPolicy(this.#settings.restart);
-    this.#failures.clear();
-    for (const id of this.#statuses.keys()) this.#set(id, "stopped");
+    this.#statuses.adopt(this.plan, this.plan.pipelines);
   }
 
   /** Dead letters of the pipeline were marked to be offered again. One that does not run sees it when it starts. */
-  replay(pipeline: string): void {
-    this.#run?.replay(pipeline);
-  }
-
-  /** Dead letters of the pipeline are marked to be offered again. */
   replay(pipeline: string): void {
     this.#run?.replay(pipeline);
   }

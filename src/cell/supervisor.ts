@@ -136,13 +136,6 @@ export class Supervisor {
     );
   }
 
-  /** The cells that the pipeline runs in, or would. */
-  cellsOf(pipeline: string): SupervisedCell[] {
-    return this.#cells.filter(({ plan }) =>
-      plan.pipelines.some((member) => member.pipeline.id === pipeline)
-    );
-  }
-
   /** What plugins measure in the present processes. */
   metrics(): PluginMetric[] {
     return this.#cells.flatMap((cell) =>

@@ -9,11 +9,14 @@ import type { RunOptions } from "./program.ts";
 
 /** `busbar run`: until a signal, or until everything is done. `--json` makes the log JSON. */
 export async function run(options: RunOptions): Promise<ExitCode> {
-  const loaded = await readConfig(options, flagsOf(options));
+  const load = () => readConfig(options, flagsOf(options));
+  const loaded = await load();
   const plan = await makePlan(loaded, options.pluginDir);
   if (hasErrors(plan.diagnostics)) throw refusal(loaded.source.file, plan);
   await setupLogging(loaded.config.log);
-  const end = await runHost(loaded.config, plan, {
+  const end = await runHost(loaded, plan, {
+    load,
+    pluginDirs: options.pluginDir,
     untilDone: options.untilDone ?? false,
     onImpatience: (signal) =>
       Deno.exit(signal === "SIGINT" ? ExitCode.INTERRUPTED : ExitCode.TERMINATED),

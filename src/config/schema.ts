@@ -124,7 +124,9 @@ const pipeline = z.strictObject({
     max_bytes: size({ least: "1KiB" }).prefault("256MiB").describe(
       "The oldest are removed beyond this",
     ),
-    max_age: duration({ least: "1s" }).prefault("30d").describe("Older ones are removed"),
+    max_age: duration({ least: "1s", most: "3650d" }).prefault("30d").describe(
+      "Older ones are removed",
+    ),
   }).prefault({}),
   limits: z.strictObject(limits).partial().optional(),
   restart: z.strictObject(restart).partial().optional(),

@@ -1,5 +1,5 @@
-import { getLogger } from "@logtape/logtape";
 import type { Actor } from "../admin/control.ts";
+import { logText } from "../log.ts";
 import type { HostStore } from "../store/host_store.ts";
 
 /** A change that was asked for. */
@@ -37,14 +37,17 @@ export function note(
   outcome: { before: unknown; after: unknown; result: string },
 ): void {
   const ok = outcome.result === "ok";
-  getLogger(["busbar", "host"])[ok ? "info" : "warning"](
-    "{action} of {target} through {who}: {result}",
-    { action, target, who, result: outcome.result },
-  );
+  logText(["busbar", "host"], ok ? "info" : "warning", {
+    text: `${action} of "${target}" through ${who}: ${outcome.result}`,
+    properties: { action, target, who },
+  });
   try {
     store.audit({ who, action, target, ...outcome });
   } catch (error) {
     // The change is made; a disk that is full must not say otherwise.
-    getLogger(["busbar", "host"]).error("Cannot write the audit log: {error}", { error });
+    logText(["busbar", "host"], "error", {
+      text: (error as Error).message,
+      properties: { action },
+    });
   }
 }

@@ -61,7 +61,10 @@ export class RunningControl implements HostControl {
     this.#options = options;
     this.#store = options.store;
     this.#supervisor = options.supervisor;
-    this.#letters = new LetterControl(options.dataDirectory, options.store);
+    this.#letters = new LetterControl(options.dataDirectory, {
+      store: options.store,
+      configured: () => options.supervisor.pipelines().map(({ id }) => id),
+    });
   }
 
   /** Pipelines as the API shows them: with what is wanted of them. */
@@ -85,7 +88,8 @@ export class RunningControl implements HostControl {
 
   plugin(name: string, action: PluginAction, who: Actor): Promise<PluginOutcome> {
     const view = this.#options.plugins().find((plugin) => plugin.name === name);
-    if (view === undefined) {
+    // One that has only just been put there is found by its reload.
+    if (view === undefined && action !== "reload") {
       throw new ControlError(404, "PluginNotFound", `Unknown plugin "${name}"`);
     }
     if (name === BUILTIN) {
@@ -95,7 +99,7 @@ export class RunningControl implements HostControl {
         `Cannot ${action} plugin "${name}": it is part of busbar`,
       );
     }
-    if (!view.enabled && action !== "disable") {
+    if (view?.enabled === false && action !== "disable") {
       throw new ControlError(
         409,
         "SetInConfiguration",
@@ -159,9 +163,19 @@ export class RunningControl implements HostControl {
       case "reload":
       case "rollback":
         if (reloader === undefined) throw new Error(`Cannot ${action} plugin "${name}"`);
-        await refusing("ReloadFailed", () => reloader[action](name));
+        await refusing("ReloadFailed", () => this.#exchange(reloader, name, action));
     }
     return users.map(({ id }) => id);
+  }
+
+  async #exchange(
+    reloader: Reloader,
+    name: string,
+    action: "reload" | "rollback",
+  ): Promise<void> {
+    const before = this.#store.current(name)?.digest;
+    await reloader[action](name);
+    if (action === "rollback" && before !== undefined) this.#store.noteRollback(name, before);
   }
 
   async #actOnPipeline(id: string, action: PipelineAction): Promise<void> {

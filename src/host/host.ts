@@ -6,6 +6,7 @@ import { buildInfo } from "../build_info.ts";
 import type { CellPlugin } from "../cell/protocol.ts";
 import { Supervisor } from "../cell/supervisor.ts";
 import { formatDiagnostic } from "../config/diagnostic.ts";
+import type { LoadedConfig } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { logText } from "../log.ts";
 import { storePlugin } from "../plugin/store_copy.ts";
@@ -14,7 +15,9 @@ import { HostStore } from "../store/host_store.ts";
 import { isHeld, RunningControl } from "./control.ts";
 import { prepareDataDirectory } from "./data_directory.ts";
 import { type Plan, usedPlugins } from "./plan.ts";
-import { pluginViews } from "./plugin_views.ts";
+import { Reloads } from "./reload/reloads.ts";
+import { keepRolledBack } from "./reload/rolled_back.ts";
+import { RunningPlan } from "./reload/running_plan.ts";
 import { StartError } from "./start_error.ts";
 import { type StopSignal, watchStopSignals } from "./stop_signals.ts";
 
@@ -24,6 +27,10 @@ const CATEGORY = ["busbar", "host"];
 export interface HostOptions {
   /** End when every enabled pipeline has completed or failed. */
   untilDone: boolean;
+  /** Reads the configuration anew, for a reload. */
+  load: () => Promise<LoadedConfig>;
+  /** Folders with plugins besides those of the configuration. */
+  pluginDirs: readonly string[];
   /** A second signal came before everything had stopped; the caller ends the process, and the cells end with it. */
   onImpatience: (signal: StopSignal) => void;
 }
@@ -37,20 +44,41 @@ export type HostEnd = "stopped" | "completed" | "failed";
  *
  * @throws {StartError} when it cannot start; nothing of it runs then
  */
-export async function runHost(config: Config, plan: Plan, options: HostOptions): Promise<HostEnd> {
+export async function runHost(
+  loaded: LoadedConfig,
+  checked: Plan,
+  options: HostOptions,
+): Promise<HostEnd> {
+  const { config } = loaded;
   surviveRejections();
   using signals = watchStopSignals(options.onImpatience);
-  report(plan);
+  report(checked);
   const warnings = await prepareDataDirectory(config.data_dir);
   lock(config.data_dir);
   for (const text of warnings) {
     logText(CATEGORY, "warning", { text, properties: {} });
   }
   using store = openStore(config.data_dir);
-  const supervisor = await createSupervisor(config, plan, store);
+  const plan = await keepRolledBack(loaded, checked, store);
+  const stored = await storePlugins(plan, { dataDirectory: config.data_dir, store });
+  const supervisor = await createSupervisor(config, plan, { store, stored });
   const servers: AdminServer[] = [];
   try {
-    const address = listen(config, { servers, control: steering(config, plan, { supervisor, store }) });
+    const { data_dir: dataDirectory } = config;
+    const running = new RunningPlan({ loaded, plan, stored }, {
+      dataDirectory,
+      supervisor,
+      history: store,
+    });
+    await using reloads = await Reloads.start(running, { ...options, history: store, supervisor });
+    const control = new RunningControl({
+      dataDirectory,
+      store,
+      supervisor,
+      plugins: () => running.pluginViews(),
+      reloader: reloads.plugins,
+    });
+    const address = listen(config, { servers, control });
     supervisor.start();
     announce(plan, address);
     giveBackMemory();
@@ -88,7 +116,7 @@ function lock(dataDirectory: string): void {
 async function createSupervisor(
   config: Config,
   plan: Plan,
-  store: HostStore,
+  { store, stored }: { store: HostStore; stored: ReadonlyMap<string, CellPlugin> },
 ): Promise<Supervisor> {
   const { data_dir: dataDirectory } = config;
   try {
@@ -96,7 +124,7 @@ async function createSupervisor(
       dataDirectory,
       storeDirectory: join(dataDirectory, "plugins"),
       pipelines: plan.pipelines,
-      plugins: await storePlugins(plan, { dataDirectory, store }),
+      plugins: stored,
       preload: plan.plugins.rules.preload,
       logLevel: config.log.level,
       build: buildInfo().buildId,
@@ -119,29 +147,19 @@ async function storePlugins(
 ): Promise<Map<string, CellPlugin>> {
   const used = usedPlugins(pipelines);
   const stored = new Map<string, CellPlugin>();
-  for (const plugin of plugins.plugins.filter(({ name }) => used.has(name))) {
-    const { folder, library, digest } = await storePlugin(plugin, { dataDir: dataDirectory });
-    const { manifest, abiHash, name } = plugin;
-    if (store.current(name)?.digest !== digest) {
-      store.use({ name, version: manifest.version, digest, folder });
+  try {
+    for (const plugin of plugins.plugins.filter(({ name }) => used.has(name))) {
+      const { folder, library, digest } = await storePlugin(plugin, { dataDir: dataDirectory });
+      const { manifest, abiHash, name } = plugin;
+      if (store.current(name)?.digest !== digest) {
+        store.use({ name, version: manifest.version, digest, folder });
+      }
+      stored.set(plugin.name, { manifest, library, directory: folder, abiHash });
     }
-    stored.set(plugin.name, { manifest, library, directory: folder, abiHash });
+    return stored;
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
   }
-  return stored;
-}
-
-function steering(
-  config: Config,
-  plan: Plan,
-  { supervisor, store }: { supervisor: Supervisor; store: HostStore },
-): RunningControl {
-  const enabled = plan.pipelines.filter(({ enabled }) => enabled);
-  const views = pluginViews(plan.plugins, {
-    use: config.plugins.use,
-    usedBy: (plugin) => enabled.filter((one) => usedPlugins([one]).has(plugin)).map(({ id }) => id),
-  });
-  const { data_dir: dataDirectory } = config;
-  return new RunningControl({ dataDirectory, store, supervisor, plugins: () => views });
 }
 
 /** Serves the API on the admin socket and, unless it is off, over HTTP; gives the address of the latter. */

@@ -15,10 +15,16 @@ export class LetterControl {
   readonly #dataDirectory: string;
   readonly #store: HostStore;
   readonly #box: LetterBox;
+  readonly #configured: () => string[];
 
-  constructor(dataDirectory: string, store: HostStore) {
+  /** `configured` are ids of pipelines that are there even if they have never run. */
+  constructor(
+    dataDirectory: string,
+    options: { store: HostStore; configured?: () => string[] },
+  ) {
     this.#dataDirectory = dataDirectory;
-    this.#store = store;
+    this.#store = options.store;
+    this.#configured = options.configured ?? (() => []);
     this.#box = new LetterBox(dataDirectory);
   }
 
@@ -52,9 +58,8 @@ export class LetterControl {
 
   /** Also one that is configured no more, as long as its folder is there. */
   #known(pipeline: string): string {
-    if (ID_PATTERN.test(pipeline) && pipelinesIn(this.#dataDirectory).includes(pipeline)) {
-      return pipeline;
-    }
+    const known = () => [...this.#configured(), ...pipelinesIn(this.#dataDirectory)];
+    if (ID_PATTERN.test(pipeline) && known().includes(pipeline)) return pipeline;
     throw new ControlError(404, "PipelineNotFound", `Unknown pipeline "${pipeline}"`);
   }
 }

@@ -53,7 +53,7 @@ class OfflineControl implements HostControl {
   constructor(dataDirectory: string, store: HostStore) {
     this.#dataDirectory = dataDirectory;
     this.#store = store;
-    this.#letters = new LetterControl(dataDirectory, store);
+    this.#letters = new LetterControl(dataDirectory, { store });
   }
 
   plugin(name: string, action: PluginAction, who: Actor): Promise<PluginOutcome> {

@@ -19,7 +19,11 @@ export async function makePlan(
   loaded: LoadedConfig,
   pluginDirs: readonly string[] = [],
 ): Promise<Plan> {
-  const plugins = await findPlugins(loaded.config.plugins, pluginDirs);
+  return await planWith(loaded, await findPlugins(loaded.config.plugins, pluginDirs));
+}
+
+/** Checks a configuration against `plugins`. */
+export async function planWith(loaded: LoadedConfig, plugins: PluginSet): Promise<Plan> {
   const { pipelines, diagnostics } = await resolveConfig(loaded, catalogOf(plugins));
   diagnostics.push(
     ...loaded.warnings,

@@ -12,6 +12,8 @@ import { SourceNode, type SourceOptions } from "./source_node.ts";
 
 /** Milliseconds that a closed batch waits at most for others to be written with. */
 const GROUP_MS = 5;
+/** Milliseconds that closed batches wait at most for a checkpoint to make room. */
+const PATIENCE_MS = 1000;
 /** Milliseconds between two warnings that events are given up. */
 const WARN_MS = 10_000;
 
@@ -92,7 +94,13 @@ export class BufferedSource extends SourceNode {
     const { buffer, batch } = options;
     // So many to hand on, as many to write, and one to fill: neither side takes the other's.
     const inFlight = 2 * batch.inFlight + 1;
-    super(instance, around, { ...options, next: buffer.last + 1, batch: { ...batch, inFlight } });
+    super(instance, around, {
+      ...options,
+      next: buffer.last + 1,
+      // What is in rows may have been handed on by a process before.
+      replayed: Math.max(options.replayed, buffer.last),
+      batch: { ...batch, inFlight },
+    });
     this.#buffer = buffer;
     this.#inFlight = batch.inFlight;
     this.#arena = batch.maxBytes;
@@ -107,6 +115,12 @@ export class BufferedSource extends SourceNode {
 
   override get exhausted(): boolean {
     return this.ended && this.#waiting.length === 0 && this.#buffer.drained;
+  }
+
+  override get pressing(): boolean {
+    const { sequence, acknowledged } = this.ledger;
+    return this.#isPatient ||
+      (sequence > acknowledged && this.#buffer.isTight(sequence - acknowledged));
   }
 
   override get resumeAt(): Uint8Array<ArrayBuffer> {
@@ -197,6 +211,14 @@ export class BufferedSource extends SourceNode {
       (this.#waiting.length > 0 && this.around.now() - this.#waitingSince >= GROUP_MS);
   }
 
+  /** Whether events are finished that hold the room which is missing: no reason yet to give up others. */
+  get #isPatient(): boolean {
+    return this.#waiting.length > 0 && !this.#halted &&
+      this.ledger.sequence > this.ledger.acknowledged &&
+      !this.#buffer.hasRoom(0, this.#waitingBytes) &&
+      this.around.now() - this.#waitingSince < PATIENCE_MS;
+  }
+
   /** Notes what a checkpoint has deleted. */
   #lookAfter(): void {
     const { acknowledged } = this.ledger;
@@ -210,7 +232,7 @@ export class BufferedSource extends SourceNode {
 
   /** Writes what waits for it, in one transaction, and hands it on where nothing else comes first. */
   #keep(): boolean {
-    if (this.#waiting.length === 0) return false;
+    if (this.#waiting.length === 0 || this.#isPatient) return false;
     return this.#attempt(() => {
       const upToDate = this.#buffer.drained;
       const rows = this.#waiting.map(({ row }) => row);
@@ -246,6 +268,8 @@ export class BufferedSource extends SourceNode {
     if (row.data.length > batch.capacity) batch.resize(row.data.length);
     batch.bytes.set(row.data);
     batch.length = row.data.length;
+    // Given back at once: garbage of this size is collected late.
+    (row.data.buffer as ArrayBuffer).transfer(0);
     batch.count = row.count;
     batch.nextSequence = row.lastSequence + 1;
     batch.setPosition(row.position);

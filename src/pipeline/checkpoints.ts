@@ -40,6 +40,8 @@ export class Checkpoints {
   readonly #options: CheckpointOptions;
   #nextAt: number;
   #round: Promise<boolean> | null = null;
+  /** After a round that failed the next comes in its own time. */
+  #mayHurry = true;
   #letters: DeadLetterInit[] = [];
 
   constructor(around: Surroundings, options: CheckpointOptions) {
@@ -57,8 +59,9 @@ export class Checkpoints {
   /** Begins a round when it is time for one; when to come back at the latest. */
   service(now: number): number {
     if (this.#round !== null || !this.#needed()) return Infinity;
-    if (now < this.#nextAt) return this.#nextAt;
-    this.#begin(() => Infinity);
+    const hurry = this.#mayHurry && this.#options.sources.some(({ pressing }) => pressing);
+    if (now < this.#nextAt && !hurry) return this.#nextAt;
+    void this.#begin(() => Infinity).then((stored) => this.#mayHurry = stored);
     return Infinity;
   }
 

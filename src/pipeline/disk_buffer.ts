@@ -67,6 +67,12 @@ export class DiskBuffer {
     return bytes === 0 || bytes + more <= this.settings.maxBytes;
   }
 
+  /** Whether it is more than half full, and `finished` events of what it holds are a good part. */
+  isTight(finished: number): boolean {
+    const { bytes, events } = this.#reading;
+    return 2 * bytes > this.settings.maxBytes && 4 * finished >= events;
+  }
+
   /**
    * Makes rows durable, from the first on, and says how many: `kept`. The next `refused` were given up; the others have
    * to wait. With `force` all are kept, whatever the limit.

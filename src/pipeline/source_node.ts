@@ -101,6 +101,11 @@ export class SourceNode extends Node implements Owner {
     return this.ended;
   }
 
+  /** Whether there is no time to wait for the next checkpoint, since room is short that it would make. */
+  get pressing(): boolean {
+    return false;
+  }
+
   /** Where the source goes on when it starts. */
   get resumeAt(): Uint8Array<ArrayBuffer> {
     return this.ledger.position;

@@ -128,7 +128,9 @@ function shadowed(loser: GoodInspection, winner: GoodInspection): PluginProblem 
 }
 
 /** The plugins that `directory` may hold, sorted by path, and how many entries are none. */
-async function search(directory: string): Promise<{ candidates: string[]; skipped: number }> {
+export async function search(
+  directory: string,
+): Promise<{ candidates: string[]; skipped: number }> {
   const entries = await Array.fromAsync(Deno.readDir(directory));
   const candidates: string[] = [];
   let skipped = 0;

@@ -1,5 +1,6 @@
 import { checksum, sequenceNumber } from "./checksum.ts";
 import type { Database, Row } from "./database.ts";
+import { isDamage } from "./errors.ts";
 
 /** One batch of a buffered source. */
 export interface BufferRow {
@@ -37,20 +38,20 @@ const INSERT = `INSERT INTO buffer (
 /** Looks at the index only, so that rows can be found that cannot be read. */
 const FIND = `SELECT id, last_sequence, count, bytes FROM buffer
   WHERE source = ? AND last_sequence >= ? AND first_sequence >= ?
-  AND id NOT IN (SELECT value FROM json_each(?))`;
+  AND id NOT IN (SELECT id FROM broken)`;
 
 /** The table of batches that wait to be fed into the pipeline. */
 export class BufferRows {
   readonly #database: Database;
-  /** Ids of rows that SQLite can neither read nor remove; they stay until the file is set aside. */
-  readonly #broken = new Set<number>();
 
   constructor(database: Database) {
     this.#database = database;
   }
 
   append(rows: readonly BufferRow[]): void {
-    this.#database.transaction("write buffer rows to", () => {
+    const action = "write buffer rows to";
+    this.#database.requireSpace(action);
+    this.#database.transaction(action, () => {
       for (const row of rows) {
         const { source, count, position, data } = row;
         this.#database.run(
@@ -88,30 +89,38 @@ export class BufferRows {
   ): { rows: number; events: number; bytes: number } {
     const sql = `${FIND} ORDER BY last_sequence LIMIT 1`;
     const from = sequenceNumber(notBeforeSequence);
-    return this.#database.transaction("drop buffer rows from", () => {
+    const drop = () => {
       const dropped = { rows: 0, events: 0, bytes: 0 };
       while (dropped.bytes < bytesToFree) {
-        const row = this.#database.get(sql, source, from, from, this.#brokenIds());
+        const row = this.#database.get(sql, source, from, from);
         if (row === undefined) break;
-        if (!this.#remove(Number(row.id))) continue;
+        this.#remove(row.id as bigint);
         dropped.rows++;
         dropped.events += Number(row.count);
         dropped.bytes += Number(row.bytes);
       }
       return dropped;
+    };
+    return this.avoidingDamage([source], () => {
+      return this.#database.transaction("drop buffer rows from", drop);
     });
   }
 
-  /** For use inside a transaction; how many rows. */
+  /** For use inside a transaction that `avoidingDamage()` makes; how many rows. */
   removeUpTo(source: string, sequence: number): number {
-    const range = `FROM buffer WHERE source = ? AND last_sequence <= ?
-      AND id NOT IN (SELECT value FROM json_each(?))`;
-    const values = [source, sequenceNumber(sequence), this.#brokenIds()];
-    let removed = 0;
-    const all = () => removed = this.#database.run(`DELETE ${range}`, ...values);
-    if (this.#database.attempt(all)) return removed;
-    const rows = this.#database.all(`SELECT id ${range}`, ...values);
-    return rows.filter(({ id }) => this.#remove(Number(id))).length;
+    const sql = `DELETE FROM buffer WHERE source = ? AND last_sequence <= ?
+      AND id NOT IN (SELECT id FROM broken)`;
+    return this.#database.run(sql, source, sequenceNumber(sequence));
+  }
+
+  /** Does a transaction that removes rows, and once more without those that turn out to be broken. */
+  avoidingDamage<T>(sources: string[], transaction: () => T): T {
+    try {
+      return transaction();
+    } catch (error) {
+      if (!isDamage(error) || !this.#findBroken(sources)) throw error;
+      return transaction();
+    }
   }
 
   *problems(): Generator<string> {
@@ -127,34 +136,53 @@ export class BufferRows {
       let corrupt = 0;
       let corruptEvents = 0;
       for (;;) {
-        const found = this.#database.get(sql, source, from, 0, this.#brokenIds());
-        const row = found === undefined ? null : this.#load(Number(found.id));
+        const found = this.#database.get(sql, source, from, 0);
+        const row = found === undefined ? null : this.#load(found.id as bigint);
         if (found === undefined || row !== null) return { row, corrupt, corruptEvents };
         corrupt++;
         corruptEvents += Number(found.count);
-        this.#remove(Number(found.id));
       }
     });
   }
 
-  /** The row, if it is as it was written. */
-  #load(id: number): BufferRow | null {
-    let row: Row | undefined;
-    const load = () => row = this.#database.get("SELECT * FROM buffer WHERE id = ?", id);
-    return this.#database.attempt(load) && row !== undefined ? soundRow(row) : null;
+  /** The row, if it is as it was written; else it is removed or, where that cannot be, never found again. */
+  #load(id: bigint): BufferRow | null {
+    const row = this.#get(id);
+    const sound = row && soundRow(row);
+    if (sound) return sound;
+    if (row) this.#remove(id);
+    else this.#markBroken(id);
+    return null;
   }
 
-  /** Whether it could be removed. */
-  #remove(id: number): boolean {
-    const removed = this.#database.attempt(() => {
-      this.#database.run("DELETE FROM buffer WHERE id = ?", id);
+  /** Null when its pages are damaged. */
+  #get(id: bigint): Row | null {
+    try {
+      return this.#database.get("SELECT * FROM buffer WHERE id = ?", id) ?? null;
+    } catch (error) {
+      if (isDamage(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Whether there were any. SQLite must not be in a transaction: after meeting damage it does nothing more in that one. */
+  #findBroken(sources: string[]): boolean {
+    return this.#database.read("read buffer rows from", () => {
+      const ids = sources.flatMap((source) =>
+        this.#database.all(FIND, source, 0, 0).map(({ id }) => id as bigint)
+      );
+      const broken = ids.filter((id) => this.#get(id) === null);
+      for (const id of broken) this.#markBroken(id);
+      return broken.length > 0;
     });
-    if (!removed) this.#broken.add(id);
-    return removed;
   }
 
-  #brokenIds(): string {
-    return JSON.stringify([...this.#broken]);
+  #markBroken(id: bigint): void {
+    this.#database.run("INSERT OR IGNORE INTO broken VALUES (?)", id);
+  }
+
+  #remove(id: bigint): void {
+    this.#database.run("DELETE FROM buffer WHERE id = ?", id);
   }
 }
 

@@ -1,5 +1,7 @@
+import { statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { isDamage, storeError, type StoreErrorCode, translate } from "./errors.ts";
+import { isFull, storeError, type StoreErrorCode, translate } from "./errors.ts";
 import { migrate, type Schema } from "./migrations.ts";
 
 export interface DatabaseOptions {
@@ -7,10 +9,15 @@ export interface DatabaseOptions {
   busyTimeout?: number;
   /** Pages that the file may have at most; without it, as many as the disk holds. */
   maxPages?: number;
+  /** Bytes on the disk that `requireSpace()` leaves for others; default 32 MiB. */
+  reserve?: number;
 }
 
 /** A row as SQLite gives it; integers are bigint, so that none is rounded. */
 export type Row = Record<string, bigint | string | Uint8Array | null>;
+
+/** Twice what SQLite's log grows to before it is moved to the database, in bytes. */
+const RESERVE = 32 * 2 ** 20;
 
 /**
  * One SQLite file with a schema of ours, in WAL mode with every commit fsynced; several processes may have it open. SQLite's
@@ -19,6 +26,7 @@ export type Row = Record<string, bigint | string | Uint8Array | null>;
 export class Database {
   readonly path: string;
   readonly #connection: DatabaseSync;
+  readonly #reserve: number;
   readonly #statements = new Map<string, StatementSync>();
 
   /**
@@ -35,7 +43,7 @@ export class Database {
     } catch (error) {
       throw translate(error, action, path);
     }
-    const database = new Database(path, connection);
+    const database = new Database(path, connection, options.reserve ?? RESERVE);
     try {
       database.read(action, () => {
         if (options.maxPages) database.pragma(`max_page_count = ${options.maxPages}`);
@@ -48,9 +56,10 @@ export class Database {
     }
   }
 
-  private constructor(path: string, connection: DatabaseSync) {
+  private constructor(path: string, connection: DatabaseSync, reserve: number) {
     this.path = path;
     this.#connection = connection;
+    this.#reserve = reserve;
   }
 
   /** Runs a statement that changes something; how many rows it changed. */
@@ -88,47 +97,78 @@ export class Database {
     }
   }
 
-  /** Does `work` as a whole or not at all; durable when it returns. Other processes wait meanwhile. */
+  /**
+   * Does `work` as a whole or not at all; durable when it returns. Other processes wait meanwhile. On a full disk it is tried
+   * once more after SQLite's log was emptied.
+   */
   transaction<T>(action: string, work: () => T): T {
     return this.read(action, () => {
-      this.run("BEGIN IMMEDIATE");
       try {
-        const result = work();
-        this.run("COMMIT");
-        return result;
+        return this.#transaction(work);
       } catch (error) {
-        // After a full disk or an I/O error SQLite may have rolled back by itself.
-        if (this.#connection.isTransaction) this.run("ROLLBACK");
-        throw error;
+        if (!isFull(error)) throw error;
+        this.#emptyLog();
+        return this.#transaction(work);
       }
     });
   }
 
-  /** Does `work`, or nothing where the file's structure is damaged; whether it was done. */
-  attempt(work: () => void): boolean {
-    this.run("SAVEPOINT attempt");
-    try {
-      work();
-      return true;
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.run("ROLLBACK TO attempt");
-      return false;
-    } finally {
-      if (this.#connection.isTransaction) this.run("RELEASE attempt");
-    }
+  /**
+   * Throws "Full" before the disk is full. For what is written in bulk: without some space left, SQLite can neither remove
+   * rows nor move what is in its log to the database, and the disk would stay full for good.
+   */
+  requireSpace(action: string): void {
+    if (this.#spaceLeft() >= this.#reserve) return;
+    this.read(action, () => {
+      this.#emptyLog();
+      const left = this.#spaceLeft();
+      const unused = Number(this.pragma("freelist_count")) * Number(this.pragma("page_size"));
+      if (left + unused >= this.#reserve && left >= this.#reserve / 4) return;
+      const inMiB = (bytes: number) => `${Math.floor(bytes / 2 ** 20)} MiB`;
+      const reason = `only ${inMiB(left)} are left on its disk`;
+      throw storeError("Full", reason, { action, path: this.path });
+    });
   }
 
   /** What SQLite finds wrong with the file's structure. */
   quickCheck(): string[] {
     const rows = this.read("check", () => this.all("PRAGMA quick_check"));
-    return rows.map((row) => String(Object.values(row)[0])).filter((text) => text !== "ok");
+    return rows.flatMap((row) => String(Object.values(row)[0]).split("\n"))
+      .filter((line) => line !== "ok" && !line.startsWith("***"));
   }
 
   /** Lets go of the file. Nothing else may be called afterwards, except this once more. */
   close(): void {
     this.#statements.clear();
     if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.run("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.run("COMMIT");
+      return result;
+    } catch (error) {
+      // After a full disk or an I/O error SQLite may have rolled back by itself.
+      if (this.#connection.isTransaction) this.run("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** Moves the log to the database, as far as there is space, and gives its own space back. */
+  #emptyLog(): void {
+    try {
+      this.pragma("wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+  }
+
+  /** Bytes; without bound where the file system does not say. */
+  #spaceLeft(): number {
+    const { bsize, blocks, bavail } = statfsSync(dirname(this.path));
+    return blocks === 0 ? Infinity : bsize * bavail;
   }
 
   #statement(sql: string): StatementSync {

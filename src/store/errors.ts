@@ -56,16 +56,33 @@ const CODES = new Map<number, StoreErrorCode>([
 
 /** Whether SQLite came upon a structure that cannot be, e.g. a link to a page that is not there. */
 export function isDamage(error: unknown): boolean {
-  return ((error as { errcode?: number }).errcode ?? 0) % 256 === 11;
+  return resultOf(error) === 11;
+}
+
+/** Whether SQLite found no space on the disk. */
+export function isFull(error: unknown): boolean {
+  return resultOf(error) === 13;
+}
+
+/** Whether another process was in the way for too long. */
+export function isBusy(error: unknown): boolean {
+  return resultOf(error) === 5;
+}
+
+/** SQLite's primary result code, of what it threw or what that was translated to. */
+function resultOf(error: unknown): number | undefined {
+  const thrown = error instanceof StoreError ? error.cause : error;
+  const result = (thrown as { errcode?: number } | undefined)?.errcode;
+  return result === undefined ? undefined : result & 0xff;
 }
 
 /** What SQLite threw as a `StoreError`; anything else, such as a mistake of the caller, as it is. */
 export function translate(error: unknown, action: string, path: string): unknown {
   if (!(error instanceof Error) || error instanceof StoreError) return error;
   if ((error as { code?: unknown }).code !== "ERR_SQLITE_ERROR") return error;
-  const result = (error as { errcode?: number }).errcode;
+  const result = resultOf(error);
   // Errors of opening carry no result code.
-  const code = result === undefined ? "Io" : CODES.get(result & 0xff);
+  const code = result === undefined ? "Io" : CODES.get(result);
   if (code === undefined) return error;
   return storeError(code, error.message, { action, path, cause: error });
 }

@@ -9,7 +9,8 @@ export const HOST_SCHEMA: Schema = {
        name TEXT PRIMARY KEY,
        enabled INTEGER NOT NULL DEFAULT 1,
        settings TEXT NOT NULL DEFAULT '{}',
-       digest TEXT
+       digest TEXT,
+       rolled_back_from TEXT
      ) STRICT, WITHOUT ROWID`,
     `CREATE TABLE plugin_versions (
        name TEXT NOT NULL,

@@ -10,6 +10,7 @@ const stateSchema = z.strictObject({
     enabled: z.boolean(),
     settings: z.record(z.string(), z.unknown()),
     digest: z.string().nullable(),
+    rolledBackFrom: z.string().nullable(),
   })),
   versions: z.array(z.strictObject({
     name: z.string().min(1),

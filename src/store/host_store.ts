@@ -122,7 +122,7 @@ export class HostStore implements Disposable {
     this.#transaction(() => {
       this.#run(
         `INSERT INTO plugins (name, digest) VALUES (?, ?)
-         ON CONFLICT (name) DO UPDATE SET digest = excluded.digest`,
+         ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, rolled_back_from = NULL`,
         name,
         digest,
       );
@@ -138,6 +138,17 @@ export class HostStore implements Disposable {
         Date.now(),
       );
     });
+  }
+
+  /** Notes that the plugin was rolled back from the version with this digest: where its files still lie, a start passes them over. */
+  noteRollback(plugin: string, from: string): void {
+    this.#run("UPDATE plugins SET rolled_back_from = ? WHERE name = ?", from, plugin);
+  }
+
+  /** Digest of the version that the plugin was rolled back from, until another one is used. */
+  rolledBackFrom(plugin: string): string | undefined {
+    const row = this.#get("SELECT rolled_back_from AS digest FROM plugins WHERE name = ?", plugin);
+    return row?.digest as string | null ?? undefined;
   }
 
   /** What was wanted of pipelines; those not in it are to run. */
@@ -189,6 +200,7 @@ export class HostStore implements Disposable {
         enabled: row.enabled === 1n,
         settings: JSON.parse(row.settings as string),
         digest: row.digest as string | null,
+        rolledBackFrom: row.rolled_back_from as string | null,
       })),
       versions: this.#all("SELECT * FROM plugin_versions ORDER BY turn").map((row) => ({
         name: row.name as string,
@@ -209,9 +221,9 @@ export class HostStore implements Disposable {
       for (const table of ["plugins", "plugin_versions", "desired_state", "audit"]) {
         this.#run(`DELETE FROM ${table}`);
       }
-      for (const { name, enabled, settings, digest } of state.plugins) {
-        const text = JSON.stringify(settings);
-        this.#run("INSERT INTO plugins VALUES (?, ?, ?, ?)", name, enabled ? 1 : 0, text, digest);
+      for (const { name, enabled, settings, digest, rolledBackFrom } of state.plugins) {
+        const values = [name, enabled ? 1 : 0, JSON.stringify(settings), digest, rolledBackFrom];
+        this.#run("INSERT INTO plugins VALUES (?, ?, ?, ?, ?)", ...values);
       }
       for (const { name, digest, version, folder, firstSeen, turn } of state.versions) {
         const seen = Date.parse(firstSeen);

@@ -1,5 +1,5 @@
 import type { Database } from "./database.ts";
-import { storeError } from "./errors.ts";
+import { isBusy, storeError } from "./errors.ts";
 
 /** What a kind of database holds, and how it came to. */
 export interface Schema {
@@ -60,10 +60,13 @@ function proveWritable(database: Database, schema: Schema): void {
 function judge(database: Database, schema: Schema): number {
   const { path } = database;
   const action = `open ${schema.title}`;
+  // One look at the file, since another process may be making it.
+  database.run("SAVEPOINT judge");
   const id = Number(database.pragma("application_id"));
   const version = Number(database.pragma("user_version"));
   const empty = id === 0 && version === 0 &&
     database.get("SELECT name FROM sqlite_schema LIMIT 1") === undefined;
+  database.run("RELEASE judge");
   if (!empty && id !== schema.applicationId) {
     throw storeError("Corrupt", `it is not a ${schema.title} of busbar`, { action, path });
   }
@@ -82,8 +85,7 @@ function useWal(database: Database): void {
       database.pragma("journal_mode = WAL");
       return;
     } catch (error) {
-      const busy = ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
-      if (!busy || attempt === 100) throw error;
+      if (!isBusy(error) || attempt === 100) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }

@@ -52,8 +52,11 @@ export const PIPELINE_SCHEMA: Schema = {
       position BLOB NOT NULL,
       data BLOB NOT NULL
     ) STRICT`,
-    `CREATE UNIQUE INDEX buffer_order
+    // Not unique: the events of a row that is broken may come from the source again.
+    `CREATE INDEX buffer_order
       ON buffer (source, last_sequence, first_sequence, count, bytes)`,
+    // Rows whose pages are damaged: SQLite can neither read nor remove them.
+    "CREATE TABLE broken (id INTEGER PRIMARY KEY) STRICT",
     // Sums, so that nobody has to read all rows to know them; kept by triggers, whatever deletes.
     `CREATE TABLE usage (
       name TEXT PRIMARY KEY,

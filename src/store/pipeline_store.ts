@@ -95,7 +95,8 @@ export class PipelineStore {
 
   /** Makes a round durable, as a whole or not at all. */
   commit(round: Round): void {
-    const removed = this.#database.transaction("write checkpoint to", () => {
+    const buffered = round.buffered ?? [];
+    const write = () => {
       for (const mark of round.marks) this.#putMark(mark);
       for (const state of round.states) this.#putState(state);
       const at = Date.now();
@@ -103,11 +104,13 @@ export class PipelineStore {
       for (const id of round.delivered ?? []) this.#letters.remove(id);
       for (const replay of round.failedReplays ?? []) this.#letters.failAgain(replay);
       let removed = 0;
-      for (const { source, upTo } of round.buffered ?? []) {
-        removed += this.#buffer.removeUpTo(source, upTo);
-      }
+      for (const { source, upTo } of buffered) removed += this.#buffer.removeUpTo(source, upTo);
       return removed;
-    });
+    };
+    const removed = this.#buffer.avoidingDamage(
+      buffered.map(({ source }) => source),
+      () => this.#database.transaction("write checkpoint to", write),
+    );
     if (removed > 0) this.#giveBack();
   }
 
@@ -155,7 +158,7 @@ export class PipelineStore {
     });
   }
 
-  /** Appends to buffers, all or none. */
+  /** Appends to buffers, all or none; "Full" already when the disk is nearly full, so that checkpoints can still be taken. */
   appendRows(rows: readonly BufferRow[]): void {
     this.#buffer.append(rows);
   }
@@ -189,10 +192,13 @@ export class PipelineStore {
 
   /** Everything that is wrong with the file, each with what it means; reads all of it. */
   integrity(): string[] {
-    const structure = this.#database.quickCheck().map((text) =>
-      `Structure of the file: ${text}; move it aside with "busbar state check --repair"`
-    );
-    if (structure.length > 0) return structure;
+    const [first, ...more] = this.#database.quickCheck();
+    if (first !== undefined) {
+      const others = more.length === 0 ? "" : `, and ${more.length} more`;
+      return [
+        `Structure of the file: ${first}${others}; move it aside with "busbar state check --repair"`,
+      ];
+    }
     return this.#database.read("check", () => [
       ...this.#checkpointProblems(),
       ...this.#letters.problems(),

@@ -23,7 +23,7 @@ const DISK_BYTES = 640 * 1024 * 1024;
 /** What a run of a minute and more has to reach. */
 const LEAST_A_MINUTE = { events: 100_000, faults: 20 };
 /** Time for what is under way to arrive when the faults are over. */
-const END_MS = 120_000;
+const END_MS = 60_000;
 
 const USAGE = `Usage: scripts/soak [options]
   --minutes N     how long there are faults; 0.5 is half a minute (default 2)
@@ -179,6 +179,7 @@ async function soak(options: Options, folder: string): Promise<[Result, problems
       problem: (text) => void problems.push(text),
     };
     await host.start();
+    if (host.surprises.length > 0) throw new Error(`Cannot begin: ${host.surprises[0]}`);
     const feeder = startFeeder(places);
     if (!await until(() => host.ready(), END_MS)) problems.push("the pipelines do not start");
     const chaos = new Chaos(scene, { faults: await chooseFaults(scene, options.faults), random });

@@ -1,8 +1,7 @@
-import { handles, pause } from "../lib/processes.ts";
+import { pause } from "../lib/processes.ts";
 import { FAILING, type Variant } from "../lib/plugins.ts";
 import type { Fault, Scene } from "./fault.ts";
 
-const SIGHUP = 1;
 const RELOAD_MS = 20_000;
 
 /** What the API says of a cell's reloads, where it does. */
@@ -22,15 +21,17 @@ async function noteGap(scene: Scene): Promise<void> {
   scene.longestGap = Math.max(scene.longestGap, (await reloadsOf(scene))?.lastGapMs ?? 0);
 }
 
-const noReloadCommand = async ({ host }: Scene) =>
-  (await host.command("reload", "--help")).code === 0 ? undefined : "busbar has no command reload";
+/** A host without it would end at SIGHUP. */
+async function cannotReload(scene: Scene): Promise<string | undefined> {
+  return await reloadsOf(scene) === undefined ? "the API shows no reloads" : undefined;
+}
 
 /** Puts another good version in place and has it taken over. */
 const reloadPlugin: Fault = {
   kind: "reload",
   weight: 4,
   exclusive: true,
-  unavailable: noReloadCommand,
+  unavailable: cannotReload,
   async strike(scene) {
     const { host, plugin, log } = scene;
     await plugin.install(plugin.good === "old" ? "new" : "old");
@@ -48,7 +49,7 @@ function failingReload(variant: Variant): Fault {
     kind: `reload_fails_in_${variant}`,
     weight: 2 / FAILING.length,
     exclusive: true,
-    unavailable: noReloadCommand,
+    unavailable: cannotReload,
     async strike({ host, plugin, log, problem }) {
       const good = plugin.good;
       await plugin.install(variant);
@@ -76,14 +77,11 @@ async function reloadConfig(scene: Scene): Promise<boolean | undefined> {
 
 let generation = 0;
 
-const noConfigReload = async ({ host }: Scene) =>
-  await handles(host.pid, SIGHUP) ? undefined : "busbar does not take SIGHUP";
-
 const changeConfig: Fault = {
   kind: "config_reload",
   weight: 2,
   exclusive: true,
-  unavailable: noConfigReload,
+  unavailable: cannotReload,
   async strike(scene) {
     await scene.configure({ generation: ++generation });
     const done = await reloadConfig(scene);
@@ -99,7 +97,7 @@ function failingConfig(step: "create" | "start"): Fault {
     kind: `config_reload_fails_in_${step}`,
     weight: 0.5,
     exclusive: true,
-    unavailable: noConfigReload,
+    unavailable: cannotReload,
     async strike(scene) {
       await scene.configure({ generation: generation + 1, fail: step });
       const done = await reloadConfig(scene);

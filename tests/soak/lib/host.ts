@@ -46,6 +46,8 @@ export class SoakHost {
     this.#ended = process.status.then((status) => {
       if (this.#process === process && !this.#expected) {
         this.surprises.push(`the host ended by itself, code ${status.code}: see host.log`);
+        // As a service manager would: what was under way is not to be missing besides.
+        if (this.address !== undefined) this.start();
       }
       return status;
     });

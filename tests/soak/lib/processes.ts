@@ -30,13 +30,6 @@ export function signal(pid: number, name: Deno.Signal): boolean {
   }
 }
 
-/** Whether the process has a handler for the signal of this number. */
-export async function handles(pid: number, number: number): Promise<boolean> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-  const caught = BigInt(`0x${/^SigCgt:\s*(\w+)/m.exec(status)?.[1] ?? "0"}`);
-  return (caught >> BigInt(number - 1) & 1n) === 1n;
-}
-
 /** Resolves after so many ms. */
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));

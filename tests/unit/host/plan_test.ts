@@ -52,6 +52,12 @@ Deno.test("makePlan() warns about a source that cannot replay", async () => {
   );
 });
 
+Deno.test("makePlan() does not warn about a source that has a buffer", async () => {
+  const sources = { s: { use: "probe/chatty", buffer: { type: "disk" } } };
+  const { diagnostics } = await planOf({ pipelines: { a: pipeline("", { sources }) } });
+  assert.deepEqual(diagnostics, []);
+});
+
 Deno.test("makePlan() points at a preloaded library that is not there", async () => {
   const { diagnostics } = await planOf({
     plugins: { preload: [join(PLUGINS, "none.so")] },

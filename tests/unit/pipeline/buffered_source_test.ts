@@ -4,7 +4,16 @@ import { Status } from "../../../ffi/layout.ts";
 import type { BuiltinComponent, BuiltinContext } from "../../../src/component/builtin.ts";
 import type { BufferSettings } from "../../../src/config/resolved.ts";
 import type { Batch } from "../../../src/event/batch.ts";
-import { Harness, keep, list, map, numbered, put, withPipeline } from "./harness.ts";
+import {
+  Harness,
+  keep,
+  list,
+  map,
+  numbered,
+  put,
+  type TestComponent,
+  withPipeline,
+} from "./harness.ts";
 
 const ROOMY: BufferSettings = { maxBytes: 2 ** 20, whenFull: "block" };
 /** Room for a few batches of four events of 200 bytes; arenas of a page. */
@@ -450,3 +459,86 @@ Deno.test("memory does not grow with what waits on disk", async () => {
     },
   );
 });
+
+for (const whenFull of ["block", "drop_oldest", "reject"] as const) {
+  Deno.test(`${whenFull}: what is finished does not count as full while checkpoints are stored`, async () => {
+    const reaction = keep();
+    await withPipeline(
+      {
+        in: source(once(wide(400)))({ maxBytes: 16_384, whenFull }),
+        out: { kind: "reaction", from: ["in"], make: reaction },
+      },
+      { ...TIGHT, checkpointIntervalMs: 3_600_000 },
+      async (harness) => {
+        await harness.until(() => reaction.items.length === 400);
+        assert.deepEqual(reaction.items, wide(400));
+        assert.equal(harness.counters("in").dropped, 0);
+      },
+    );
+  });
+}
+
+Deno.test("reject goes on giving up when no checkpoint comes to make room", async () => {
+  let flushes = 0;
+  const reaction = {
+    ...keep(),
+    flush: () => {
+      flushes++;
+      return Status.FAILED;
+    },
+  };
+  await withPipeline(
+    {
+      in: source(once(wide(400)))({ maxBytes: 16_384, whenFull: "reject" }),
+      out: { kind: "reaction", from: ["in"], make: reaction },
+    },
+    { ...TIGHT, checkpointIntervalMs: 5000 },
+    async (harness) => {
+      await harness.pass(60_000);
+      assert.ok(harness.buffer("in").dropped > 0);
+      assert.ok(harness.buffer("in").bytes <= 16_384);
+      assert.ok(flushes <= 14, `a round that failed is not hurried: ${flushes}`);
+    },
+  );
+});
+
+Deno.test("the state of a processor goes with the rows, so that nothing is counted twice or left out", () =>
+  withFolder(async (folder) => {
+    const summing = (): BuiltinComponent => {
+      let sum = 0;
+      return {
+        ...map((text) => [{ text: `${sum += Number(text)}` }]),
+        save: () => ({ version: 1, data: new TextEncoder().encode(`${sum}`) }),
+        restore: ({ data }) => void (sum = Number(new TextDecoder().decode(data))),
+      };
+    };
+    const pipeline = (
+      poll: BuiltinComponent,
+      reaction: BuiltinComponent,
+    ): Record<string, TestComponent> => ({
+      in: source(poll)(),
+      sum: { kind: "processor", from: ["in"], make: summing() },
+      out: { kind: "reaction", from: ["sum"], make: reaction },
+    });
+    const options = { folder, checkpointIntervalMs: 20 };
+    const [first, second] = [once(numbered(24)), once(numbered(60).slice(24))];
+    const stuck = gate();
+    stuck.closed = false;
+    const before = new Harness(
+      pipeline({
+        poll: (batch) => (stuck.closed ? second : first).poll!(batch),
+        commit: (position) => (stuck.closed ? second : first).commit!(position),
+      }, stuck),
+      options,
+    );
+    await crash(before, () => {
+      stuck.closed ||= before.checkpoint()[0] === 24;
+      return second.committed.at(-1) === "36";
+    });
+    const reaction = keep();
+    await withPipeline(pipeline(once([]), reaction), options, async (harness) => {
+      await harness.until(() => harness.checkpoint()[0] === 60);
+      assert.deepEqual(reaction.items.length, 36);
+      assert.equal(reaction.items.at(-1), `${60 * 61 / 2}`);
+    });
+  }));

@@ -30,10 +30,10 @@ Deno.test("nextRow() gives a source's rows in order, whole, until there are no m
   });
 });
 
-Deno.test("appendRows() appends all rows or none, and no events twice", async () => {
+Deno.test("appendRows() appends all rows or none", async () => {
   await withStore((store) => {
     store.appendRows([row(1, 3)]);
-    assert.throws(() => store.appendRows([row(4, 6), row(1, 3)]), /UNIQUE constraint failed/);
+    assert.throws(() => store.appendRows([row(4, 6), row(7, 2 ** 53)]), RangeError);
     assert.deepEqual(store.bufferUsage("access"), { rows: 1, events: 3, bytes: 20 });
   });
 });

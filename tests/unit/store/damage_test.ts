@@ -42,33 +42,49 @@ Deno.test("damaged buffer rows are skipped, counted and removed", async () => {
   });
 });
 
-Deno.test("rows whose pages are damaged are skipped and counted, and do not hold up checkpoints", async () => {
+/** A store with a row in the middle whose pages SQLite cannot make sense of. */
+function fillBroken(path: string): void {
+  fill(path);
+  const data = new Uint8Array(100_000);
+  data.set(bytes("in the middle"), 50_000);
+  const store = PipelineStore.open(path);
+  store.appendRows([row(13, 15, { data }), row(16, 18)]);
+  store.close();
+  breakPage(path, "in the middle");
+}
+
+Deno.test("buffer rows whose pages are damaged are skipped and counted once", async () => {
   await withPath((path) => {
-    fill(path);
-    const data = new Uint8Array(100_000);
-    data.set(bytes("in the middle"), 50_000);
-    let store = PipelineStore.open(path);
-    store.appendRows([row(13, 15, { data }), row(16, 18)]);
-    store.close();
-    breakPage(path, "in the middle");
-    for (let i = 0; i < 2; i++) {
-      store = PipelineStore.open(path);
-      const sixteenth = { row: row(16, 18), corrupt: 1, corruptEvents: 3 };
-      assert.deepEqual(store.nextRow("access", 12), sixteenth);
-      assert.deepEqual(store.nextRow("access", 12).corrupt, 0);
+    fillBroken(path);
+    for (const corrupt of [1, 0]) {
+      const store = PipelineStore.open(path);
+      assert.deepEqual(store.nextRow("access", 12), {
+        row: row(16, 18),
+        corrupt,
+        corruptEvents: 3 * corrupt,
+      });
       assert.match(store.integrity().join(), /^Structure of the file: .*move it aside/);
       store.close();
     }
-    store = PipelineStore.open(path);
-    store.commit({ ...NOTHING, buffered: [{ source: "access", upTo: 15 }] });
-    store.commit({ ...NOTHING, buffered: [{ source: "access", upTo: 16 }] });
-    assert.equal(store.bufferUsage("access").rows, 2, "the damaged one cannot be removed");
-    assert.deepEqual(store.dropOldestRows("access", Infinity, 0).events, 3);
-    assert.deepEqual(store.nextRow("access", 0).row, null);
-    store.appendRows([row(19, 20)]);
-    assert.deepEqual(store.lastRow("access").row, row(19, 20));
-    store.close();
   });
+});
+
+Deno.test("buffer rows whose pages are damaged hold up neither checkpoints nor dropping", async () => {
+  for (const drop of [false, true]) {
+    await withPath((path) => {
+      fillBroken(path);
+      const store = PipelineStore.open(path);
+      const mark = { source: "access", sequence: 16, position: bytes("p") };
+      if (drop) assert.equal(store.dropOldestRows("access", Infinity, 0).events, 12);
+      store.commit({ ...NOTHING, marks: [mark], buffered: [{ source: "access", upTo: 18 }] });
+      assert.equal(store.checkpoint().marks[0]!.sequence, 16);
+      assert.deepEqual(store.nextRow("access", 0), { row: null, corrupt: 0, corruptEvents: 0 });
+      const again = row(13, 15, { data: new Uint8Array(100_000) });
+      store.appendRows([again]);
+      assert.deepEqual(store.lastRow("access").row, again, "its events may come again");
+      store.close();
+    });
+  }
 });
 
 Deno.test("lastRow() goes back to the last sound row", async () => {
@@ -239,6 +255,20 @@ Deno.test("a full disk is an error, and what was there stays usable", async () =
     store.appendRows([row(13, 15)]);
     assert.deepEqual(store.lastRow("access").row, row(13, 15));
     assert.deepEqual(store.integrity(), []);
+    store.close();
+  });
+});
+
+Deno.test("appendRows() stops before the disk is full, so that the buffer can drain", async () => {
+  await withPath((path) => {
+    fill(path);
+    const store = PipelineStore.open(path, { reserve: 2 ** 60 });
+    assert.throws(() => store.appendRows([row(13, 15)]), {
+      code: "Full",
+      message: /^Cannot write buffer rows to .*: only \d+ MiB are left on its disk; free space on/,
+    });
+    store.commit({ ...NOTHING, buffered: [{ source: "access", upTo: 12 }] });
+    assert.equal(store.bufferBytes("access"), 0);
     store.close();
   });
 });

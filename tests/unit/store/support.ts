@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import type { BufferRow, DeadLetterInit } from "../../../src/store/pipeline_store.ts";
 
+const PAGE_SIZE = 16_384;
+
 /** Runs the test with the path of a database that is not there yet. */
 export async function withPath(test: (path: string) => void | Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
@@ -53,11 +55,13 @@ export function damage(path: string, text: string): void {
   change(path, text, (content, at) => content[at]! ^= 1);
 }
 
-/** Breaks the link to the next page at the start of the page that `text` stands in. */
+/** Breaks both links to the page behind the one that `text` stands in: its own, and the one in SQLite's map of pages. */
 export function breakPage(path: string, text: string): void {
   change(path, text, (content, at) => {
-    const page = at - at % 16_384;
-    content.fill(0xff, page, page + 4);
+    const page = Math.floor(at / PAGE_SIZE);
+    content.fill(0xff, page * PAGE_SIZE, page * PAGE_SIZE + 4);
+    const entry = PAGE_SIZE + 5 * (page - 1);
+    content.fill(0, entry, entry + 5);
   });
 }
 

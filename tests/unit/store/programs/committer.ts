@@ -1,5 +1,6 @@
 /**
- * Takes rounds of checkpoints and prints the number of each once it is durable: `committer.ts PATH [ROUNDS]`, for ever without ROUNDS.
+ * Takes rounds of checkpoints and prints "begin" before each, and its number once it is durable: `committer.ts PATH [ROUNDS]`, for
+ * ever without ROUNDS.
  * Everything in round n says n: two marks, a state, one more letter; a buffer row n replaces the one before.
  */
 import { PipelineStore } from "../../../../src/store/pipeline_store.ts";
@@ -13,6 +14,7 @@ for (let n = start + 1; n <= start + rounds; n++) {
   // Large enough for many pages, so that a round can be interrupted in the middle.
   const large = bytes(String(n).padEnd(50_000));
   store.appendRows([row(n, n, { source: mine, data: large })]);
+  Deno.stdout.writeSync(bytes("begin\n"));
   store.commit({
     marks: ["a", "b"].map((source) => ({ source, sequence: n, position: large })),
     states: [{ component: "count", version: 1, data: large }],
