@@ -4,7 +4,7 @@ import type { AuditEntry } from "../store/audit.ts";
 import type { LetterPage, LetterQuery, StoredLetter } from "../store/letter_box.ts";
 
 /** By which way a request came; the audit log has it. */
-export type Actor = "admin socket" | "http" | "command line" | "watcher" | "signal";
+export type Actor = "admin socket" | "http" | "command line";
 
 export const PLUGIN_ACTIONS = ["enable", "disable", "reload", "rollback"] as const;
 export type PluginAction = typeof PLUGIN_ACTIONS[number];
@@ -36,11 +36,12 @@ export interface HostControl {
   plugin(name: string, action: PluginAction, who: Actor): Promise<PluginOutcome>;
   /** @throws {ControlError} likewise */
   pipeline(id: string, action: PipelineAction, who: Actor): Promise<PipelineOutcome>;
-  /** Oldest first. @throws {ControlError} for an unknown pipeline, here and below */
-  letters(pipeline: string, query: LetterQuery, page: LetterPage): {
-    total: number;
-    letters: StoredLetter[];
-  };
+  /** Views of letters, oldest first. @throws {ControlError} for an unknown pipeline, here and below */
+  letters<T>(
+    pipeline: string,
+    query: LetterQuery,
+    page: LetterPage & { view: (letter: StoredLetter) => T },
+  ): { total: number; letters: T[] };
   /** Marks those that match to be offered again. @returns how many */
   replayLetters(pipeline: string, query: LetterQuery, who: Actor): number;
   /** Removes those that match for good. @returns how many */

@@ -35,16 +35,16 @@ export function deadLetterRoutes(control: HostControl, who: Actor): Hono {
     const { total, letters } = control.letters(
       context.req.param("id"),
       parse(query, filter) as LetterQuery,
-      pageOf(context),
+      { ...pageOf(context), view: letterSummary },
     );
-    return context.json({ total, letters: letters.map(letterSummary) });
+    return context.json({ total, letters });
   });
   app.get("/:id/dead-letters/:letter", (context) => {
     const { id, letter } = context.req.param();
     const found = LETTER_ID.test(letter)
-      ? control.letters(id, { ids: [letter] }, { limit: 1, offset: 0 }).letters[0]
+      ? control.letters(id, { ids: [letter] }, { limit: 1, offset: 0, view: letterView }).letters[0]
       : undefined;
-    if (found !== undefined) return context.json(letterView(found));
+    if (found !== undefined) return context.json(found);
     throw new ControlError(
       404,
       "DeadLetterNotFound",

@@ -21,7 +21,7 @@ import { LogRing } from "./log_ring.ts";
 import type { CellMessage, CellPlugin } from "./protocol.ts";
 import type { ComponentFailure, PipelineState, Suspect } from "../pipeline/spec.ts";
 import { RecorderLogs } from "./recorder_logs.ts";
-import { type ComponentReading, RecorderReader } from "./recorder_reader.ts";
+import { type ComponentReading, type MetricReading, RecorderReader } from "./recorder_reader.ts";
 import type { Executable } from "./run_directory.ts";
 import type { SocketFolder } from "./socket_folder.ts";
 import { RecorderSourceLayout } from "../../ffi/recorder_layout.ts";
@@ -266,6 +266,14 @@ export class CellRun {
   /** A copy of the component's counters. */
   component(index: number): ComponentReading {
     return this.reader.component(index);
+  }
+
+  /** What plugins measure, each with the component's place. */
+  metrics(): { place: ComponentPlace | undefined; metric: MetricReading }[] {
+    return this.reader.metrics().map((metric) => ({
+      place: metric.component === undefined ? undefined : this.places[metric.component],
+      metric,
+    }));
   }
 
   /** Where its sources got to, by key. */

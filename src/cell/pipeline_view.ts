@@ -5,7 +5,8 @@ import { type BufferReading, ComponentState, Health } from "../../ffi/flight_rec
 import type { ComponentFailure } from "../pipeline/spec.ts";
 import type { ComponentView } from "./component_counters.ts";
 import type { PipelineStatus } from "./pipeline_statuses.ts";
-import type { ReloadView, SupervisedCell } from "./supervised_cell.ts";
+import type { ReloadView } from "./reload_record.ts";
+import type { SupervisedCell } from "./supervised_cell.ts";
 
 /** A cell's process. */
 export interface CellView {

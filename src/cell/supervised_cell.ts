@@ -6,22 +6,12 @@ import { type CellEnd, CellRun, type CellSurroundings } from "./cell_run.ts";
 import type { CellPlugin } from "./protocol.ts";
 import { isFinal, type PipelineStatus, PipelineStatuses } from "./pipeline_statuses.ts";
 import { ReloadError, successorError } from "./reload_error.ts";
-import type { SourceState } from "../../ffi/flight_recorder.ts";
+import { ReloadRecord, type ReloadView } from "./reload_record.ts";
 import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import type { MetricReading } from "./recorder_reader.ts";
-import { type ComponentView, type Counters, NOTHING, sum } from "./component_counters.ts";
+import type { ComponentView } from "./component_counters.ts";
 import { RestartPolicy } from "./restart_policy.ts";
-import { Suspects } from "./suspects.ts";
-
-/** Reloads of a cell since the host started. */
-export interface ReloadView {
-  /** Those that succeeded. */
-  count: number;
-  /** How long the last one let no event through, in ms. */
-  lastGapMs: number | null;
-  /** Why the last one failed; null when it succeeded. */
-  lastError: string | null;
-}
+import { CellHistory } from "./cell_history.ts";
 
 /** What a cell runs with. */
 interface Work {
@@ -39,12 +29,9 @@ export class SupervisedCell {
   readonly #surroundings: CellSurroundings;
   #policy: RestartPolicy;
   readonly #statuses: PipelineStatuses;
-  readonly #totals = new Map<string, Counters>();
-  readonly #resume = new Map<string, SourceState>();
   readonly #turns = new Turns();
-  readonly #reloads: ReloadView = { count: 0, lastGapMs: null, lastError: null };
-  /** What its processes crashed on. */
-  readonly #suspects = new Suspects();
+  readonly #reloads = new ReloadRecord();
+  readonly #history = new CellHistory();
   #run: CellRun | undefined;
   #successor: CellRun | undefined;
   /** What the successor said before it took over. */
@@ -211,7 +198,7 @@ export class SupervisedCell {
   }
 
   get reloads(): Readonly<ReloadView> {
-    return this.#reloads;
+    return this.#reloads.view;
   }
 
   get lastExit(): LastExit | undefined {
@@ -239,33 +226,12 @@ export class SupervisedCell {
 
   /** A component by the key of its place. */
   component(key: string): ComponentView {
-    const total = this.#totals.get(key);
-    const run = this.#run;
-    const index = run?.places.findIndex((place) => place.key === key) ?? -1;
-    if (run === undefined || index < 0) return { ...NOTHING, ...total };
-    const { health, state, queued, pending, bufferBytes, bufferEvents, ...reading } = run.component(
-      index,
-    );
-    return {
-      ...sum(total, reading),
-      health,
-      healthMessage: run.healthMessages.get(index) ?? "",
-      state,
-      queued,
-      pending,
-      bufferBytes,
-      bufferEvents,
-    };
+    return this.#history.component(key, this.#run);
   }
 
   /** What plugins measure in the present process, each with the component's place. */
   metrics(): { place: ComponentPlace | undefined; metric: MetricReading }[] {
-    const run = this.#run;
-    if (run === undefined) return [];
-    return run.reader.metrics().map((metric) => ({
-      place: metric.component === undefined ? undefined : run.places[metric.component],
-      metric,
-    }));
+    return this.#run?.metrics() ?? [];
   }
 
   async #live(): Promise<void> {
@@ -292,7 +258,7 @@ export class SupervisedCell {
   /** The life of the present process, or of a new one, and of its successors. */
   async #runOnce(): Promise<CellEnd> {
     try {
-      this.#run ??= this.#spawn(this.#work, { standby: false });
+      this.#run ??= this.#spawn(this.#work, { pipelines: this.#active(), standby: false });
     } catch (error) {
       return { exit: spawnFailure(error as Error, new Date()), uptimeMs: 0 };
     }
@@ -303,28 +269,21 @@ export class SupervisedCell {
       // A successor may have taken its place.
       if (this.#run !== run) continue;
       this.#run = undefined;
-      if (end.exit !== undefined) this.#suspect(run, end.exit);
-      this.#keep(run);
+      if (end.exit !== undefined) this.#history.noteCrash(run, end.exit);
+      this.#history.keep(run);
       run.close();
       return end;
     }
   }
 
-  /** Notes which records its components were given when it died. */
-  #suspect(run: CellRun, { component: culprit, pipeline }: LastExit): void {
-    for (const [index, place] of run.places.entries()) {
-      const reading = run.component(index);
-      const ended = place.component.id === culprit && place.pipeline.id === pipeline;
-      if (reading.calls % 2n === 1n || ended) this.#suspects.note(place, reading);
-    }
-  }
-
-  #spawn(work: Work, { standby }: { standby: boolean }): CellRun {
-    const plan = { ...work.plan, pipelines: this.#unfinished(work.plan) };
-    const run: CellRun = new CellRun(plan, this.#surroundings, {
-      plugins: work.plugins,
-      resume: this.#resume,
-      suspects: this.#suspects.list,
+  #spawn(
+    { plan, plugins }: Work,
+    { pipelines, standby }: { pipelines: PlannedCell["pipelines"]; standby: boolean },
+  ): CellRun {
+    const run: CellRun = new CellRun({ ...plan, pipelines }, this.#surroundings, {
+      plugins,
+      resume: this.#history.resume,
+      suspects: this.#history.suspects,
       standby,
       events: {
         onReady: () => {
@@ -337,14 +296,6 @@ export class SupervisedCell {
       },
     });
     return run;
-  }
-
-  /** Keeps what a run leaves to those after it. */
-  #keep(run: CellRun): void {
-    for (const [key, state] of run.sourceStates()) this.#resume.set(key, state);
-    for (const [index, { key }] of run.places.entries()) {
-      this.#totals.set(key, sum(this.#totals.get(key), run.component(index)));
-    }
   }
 
   #change<T>(action: () => Promise<T>): Promise<T> {
@@ -384,14 +335,13 @@ export class SupervisedCell {
         // When it ends instead, its successor goes on from the checkpoint it left.
         if (old !== undefined) await old.pause().catch(() => old.ended);
         waiting = "start";
-        for (const [key, state] of old?.sourceStates() ?? []) this.#resume.set(key, state);
-        await this.#successor.proceed(this.#resume);
+        if (old !== undefined) this.#history.keepPositions(old);
+        await this.#successor.proceed(this.#history.resume);
       }
       if (this.#stopping) throw new Error("it is being stopped");
     } catch (error) {
       const problem = await this.#dropSuccessor(error as Error, waiting);
-      this.#reloads.lastError = problem.message;
-      this.#logError(problem.message, { phase: problem.phase });
+      this.#reloads.failed(this.plan.name, problem);
       if (old === undefined || !await this.#goBack(old, paused !== undefined)) {
         this.#statuses.restore(statuses);
       }
@@ -404,7 +354,7 @@ export class SupervisedCell {
     try {
       if (this.#stopping) throw new Error("it is being stopped");
       this.#early = [];
-      return this.#spawn(work, { standby: true });
+      return this.#spawn(work, { pipelines: this.#unfinished(work.plan), standby: true });
     } catch (cause) {
       const { message } = spawnFailure(cause as Error, new Date());
       throw new ReloadError("load", `Cannot reload cell "${this.plan.name}" in load: ${message}`, {
@@ -417,18 +367,13 @@ export class SupervisedCell {
   async #succeed(work: Work, paused: number | undefined): Promise<void> {
     const old = this.#run;
     const gap = paused === undefined ? null : Math.round(performance.now() - paused);
-    if (old !== undefined) this.#keep(old);
+    if (old !== undefined) this.#history.keep(old);
     this.#run = this.#successor;
     this.#successor = undefined;
-    this.#reloads.count++;
-    this.#reloads.lastGapMs = gap;
-    this.#reloads.lastError = null;
     this.#adopt(work);
     this.#setActive(this.#paused ? "paused" : "running");
     for (const take of this.#early) take();
-    const { name } = this.plan;
-    const text = `Cell "${name}" reloaded${gap === null ? "" : `, ${gap} ms without events`}`;
-    logText(["busbar", "cell"], "info", { text, properties: { cell: name, gap_ms: gap } });
+    this.#reloads.succeeded(this.plan.name, gap);
     this.#wait.resolve();
     if (this.#life === undefined) this.#begin();
     if (old === undefined) return;
@@ -437,6 +382,7 @@ export class SupervisedCell {
     if (exit !== undefined) {
       this.#lastExit = exit;
       this.#logExit(exit);
+      this.#history.noteCrash(old, exit);
     }
     old.close();
   }
@@ -459,15 +405,15 @@ export class SupervisedCell {
 
   /** Lets the old process go on. False when it has ended: then it is restarted as after any crash. */
   async #goBack(old: CellRun, paused: boolean): Promise<boolean> {
-    if (this.#stopping) return true;
-    if (paused) return await this.#goOn(old).then(() => true, () => false);
+    if (paused && !this.#stopping) return await this.#goOn(old).then(() => true, () => false);
     this.#setActive("running");
     return true;
   }
 
   async #goOn(run: CellRun): Promise<void> {
     try {
-      await run.proceed(new Map([...this.#resume, ...run.sourceStates()]));
+      this.#history.keepPositions(run);
+      await run.proceed(this.#history.resume);
       this.#setActive("running");
     } catch (cause) {
       const { exit } = await run.ended;
@@ -503,10 +449,8 @@ export class SupervisedCell {
 
   #giveUp(): void {
     const { maxRestarts, windowMs } = this.#settings.restart;
-    this.#logError(
-      `Cell "${this.plan.name}" is not started again: ${maxRestarts} restarts within ${windowMs} ms`,
-      {},
-    );
+    const why = `${maxRestarts} restarts within ${windowMs} ms`;
+    this.#logError(`Cell "${this.plan.name}" is not started again: ${why}`, {});
     this.#setActive("failed");
   }
 
@@ -529,10 +473,6 @@ export class SupervisedCell {
 
   /** The pipelines of `plan` that would have something to do: also failed ones, and completed ones that have changed. */
   #unfinished(plan: PlannedCell): PlannedCell["pipelines"] {
-    if (plan === this.plan && this.#life !== undefined) {
-      const active = this.#active();
-      if (active.length > 0) return active;
-    }
     const present = new Map(this.plan.pipelines.map((one) => [one.pipeline.id, one]));
     return plan.pipelines.filter((one) =>
       this.#statuses.get(one.pipeline.id) !== "completed" ||

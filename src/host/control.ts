@@ -9,14 +9,14 @@ import {
 } from "../admin/control.ts";
 import type { PluginView } from "../admin/plugins.ts";
 import type { PipelineView } from "../cell/pipeline_view.ts";
-import type { SupervisedCell } from "../cell/supervised_cell.ts";
 import type { Supervisor } from "../cell/supervisor.ts";
 import type { AuditEntry } from "../store/audit.ts";
 import { StoreError } from "../store/errors.ts";
 import type { DesiredState, HostStore } from "../store/host_store.ts";
-import type { LetterPage, LetterQuery } from "../store/letter_box.ts";
+import type { LetterPage, LetterQuery, StoredLetter } from "../store/letter_box.ts";
 import { Turns } from "../turns.ts";
 import { audited } from "./audited.ts";
+import { CellSteering, isHeld } from "./cell_steering.ts";
 import { LetterControl } from "./letter_control.ts";
 import { BUILTIN } from "./plugin_set.ts";
 
@@ -34,7 +34,7 @@ export interface ControlOptions {
   supervisor: Supervisor;
   /** The plugins there are, as the configuration has them. */
   plugins: () => readonly PluginView[];
-  reloader?: Reloader;
+  reloader: Reloader;
 }
 
 const WANTED: Record<PipelineAction, DesiredState> = {
@@ -54,6 +54,7 @@ export class RunningControl implements HostControl {
   readonly #store: HostStore;
   readonly #supervisor: Supervisor;
   readonly #letters: LetterControl;
+  readonly #cells: CellSteering;
   /** One change at a time, so that none undoes half of another. */
   readonly #turns = new Turns();
 
@@ -61,20 +62,26 @@ export class RunningControl implements HostControl {
     this.#options = options;
     this.#store = options.store;
     this.#supervisor = options.supervisor;
+    this.#cells = new CellSteering(options.supervisor);
     this.#letters = new LetterControl(options.dataDirectory, {
       store: options.store,
       configured: () => options.supervisor.pipelines().map(({ id }) => id),
     });
   }
 
+  /** The host stops: nothing is started any more. */
+  close(): void {
+    this.#cells.close();
+  }
+
   /** Pipelines as the API shows them: with what is wanted of them. */
   pipelines(): (PipelineView & { desired: DesiredState })[] {
-    const states = this.#store.desiredStates();
-    const disabled = this.#store.disabledPlugins();
-    return this.#supervisor.pipelines().map((pipeline) => {
-      const blocked = pipeline.components.some(({ plugin }) => disabled.has(plugin));
-      return { ...pipeline, desired: blocked ? "stopped" : states.get(pipeline.id) ?? "running" };
-    });
+    const pipelines = this.#supervisor.pipelines();
+    const blocked = this.#cells.members(this.#blocked(pipelines).map(({ id }) => id));
+    return pipelines.map((pipeline) => ({
+      ...pipeline,
+      desired: blocked.includes(pipeline.id) ? "stopped" : this.#desired(pipeline.id),
+    }));
   }
 
   /** Plugins as the API shows them: disabled also where an operator did it. */
@@ -126,7 +133,11 @@ export class RunningControl implements HostControl {
     );
   }
 
-  letters(pipeline: string, query: LetterQuery, page: LetterPage) {
+  letters<T>(
+    pipeline: string,
+    query: LetterQuery,
+    page: LetterPage & { view: (letter: StoredLetter) => T },
+  ): { total: number; letters: T[] } {
     return this.#letters.list(pipeline, query, page);
   }
 
@@ -146,67 +157,53 @@ export class RunningControl implements HostControl {
 
   /** @returns ids of the pipelines it touched */
   async #actOnPlugin(name: string, action: PluginAction): Promise<string[]> {
-    const users = this.#supervisor.pipelines()
-      .filter(({ status, components }) =>
-        status !== "disabled" && components.some(({ plugin }) => plugin === name)
-      );
-    const { reloader } = this.#options;
-    switch (action) {
-      case "disable":
-        this.#store.setEnabled(name, false);
-        await this.#forCells(users, (cell) => cell.stop());
-        break;
-      case "enable":
-        this.#store.setEnabled(name, true);
-        await this.#forCells(users.filter((pipeline) => !isHeld(this.#store, pipeline)), startCell);
-        break;
-      case "reload":
-      case "rollback":
-        if (reloader === undefined) throw new Error(`Cannot ${action} plugin "${name}"`);
-        await refusing("ReloadFailed", () => this.#exchange(reloader, name, action));
+    if (action === "disable" || action === "enable") {
+      this.#store.setEnabled(name, action === "enable");
+    } else await refusing("ReloadFailed", () => this.#exchange(name, action));
+    const pipelines = this.#supervisor.pipelines();
+    const users = pipelines.filter(({ components }) =>
+      components.some(({ plugin }) => plugin === name)
+    );
+    const members = this.#cells.members(users.map(({ id }) => id));
+    if (action === "disable") await this.#cells.steer(members, "stop");
+    if (action === "enable") {
+      const held = pipelines.filter((pipeline) => isHeld(this.#store, pipeline));
+      const still = this.#cells.members(held.map(({ id }) => id));
+      await this.#cells.steer(members.filter((id) => !still.includes(id)), "start");
     }
-    return users.map(({ id }) => id);
+    return members;
   }
 
-  async #exchange(
-    reloader: Reloader,
-    name: string,
-    action: "reload" | "rollback",
-  ): Promise<void> {
+  async #exchange(name: string, action: "reload" | "rollback"): Promise<void> {
     const before = this.#store.current(name)?.digest;
-    await reloader[action](name);
+    await this.#options.reloader[action](name);
     if (action === "rollback" && before !== undefined) this.#store.noteRollback(name, before);
   }
 
   async #actOnPipeline(id: string, action: PipelineAction): Promise<void> {
-    const view = this.#view(id);
-    this.#check(view, action);
-    const members = this.#supervisor.cellsOf(id).flatMap(({ plan }) =>
-      plan.pipelines.map(({ pipeline }) => pipeline.id)
-    );
+    const members = this.#cells.members([id]);
+    this.#check(this.#view(id), action, members);
     const before = new Map(members.map((member) => [member, this.#desired(member)]));
-    const want = (state: (member: string) => DesiredState) => {
-      for (const member of before.keys()) this.#store.setDesired(member, state(member));
-    };
-    want(() => WANTED[action]);
+    this.#store.setDesired(new Map(members.map((member) => [member, WANTED[action]])));
     try {
-      await refusing("ActionFailed", () => this.#forCells([view], (cell) => steer(cell, action)));
+      await refusing("ActionFailed", () => this.#cells.steer([id], action));
     } catch (error) {
-      // What was stopped halfway stays what it was told to be; the rest has not changed.
-      if (action === "pause" || action === "resume") want((member) => before.get(member)!);
+      // Everything else goes on by itself towards what was wanted.
+      if (action === "pause") this.#store.setDesired(before);
       throw error;
     }
   }
 
   /** Whether the action makes sense. */
-  #check(view: PipelineView, action: PipelineAction): void {
-    const { id, status } = view;
+  #check({ id, status }: PipelineView, action: PipelineAction, members: string[]): void {
     const refuse = (code: string, why: string): never => {
       throw new ControlError(409, code, `Cannot ${action} pipeline "${id}": ${why}`);
     };
     if (status === "disabled") refuse("SetInConfiguration", "the configuration disables it");
-    const [plugin] = this.#disabledIn(view);
-    if (WANTED[action] === "running" && plugin !== undefined) {
+    const blocked = this.#blocked(this.#supervisor.pipelines())
+      .find((pipeline) => members.includes(pipeline.id));
+    if (WANTED[action] === "running" && blocked !== undefined) {
+      const { plugin } = blocked.components.find(({ plugin }) => !this.#store.isEnabled(plugin))!;
       refuse("PluginDisabled", `plugin "${plugin}" is disabled; enable it first`);
     }
     if (action === "pause" && status !== "running" && status !== "paused") {
@@ -215,16 +212,6 @@ export class RunningControl implements HostControl {
     if (action === "resume" && status !== "paused" && this.#desired(id) !== "paused") {
       refuse("NotPaused", `it is ${status}`);
     }
-  }
-
-  /** Does `action` to each cell of the pipelines, once. */
-  async #forCells(
-    pipelines: readonly PipelineView[],
-    action: (cell: SupervisedCell) => Promise<void>,
-  ): Promise<void> {
-    const cells = new Set(pipelines.flatMap(({ id }) => this.#supervisor.cellsOf(id)));
-    const results = await Promise.allSettled([...cells].map(action));
-    for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
   #view(id: string): PipelineView {
@@ -237,13 +224,16 @@ export class RunningControl implements HostControl {
     return this.#store.desiredStates().get(pipeline) ?? "running";
   }
 
-  #disabledIn({ components }: Pick<PipelineView, "components">): string[] {
-    const disabled = this.#store.disabledPlugins();
-    return components.map(({ plugin }) => plugin).filter((plugin) => disabled.has(plugin));
+  /** Those that use a plugin which is disabled. */
+  #blocked(pipelines: readonly PipelineView[]): PipelineView[] {
+    return pipelines.filter(({ components }) =>
+      components.some(({ plugin }) => !this.#store.isEnabled(plugin))
+    );
   }
 
   #pipelineOutcome(id: string): PipelineOutcome {
-    const { status, desired } = this.pipelines().find((pipeline) => pipeline.id === id)!;
+    const { status, desired } = this.pipelines().find((pipeline) => pipeline.id === id) ??
+      { status: "gone", desired: "stopped" };
     return { id, status, desired };
   }
 
@@ -251,43 +241,6 @@ export class RunningControl implements HostControl {
     const { version, digest } = this.#store.current(name) ?? { version: null, digest: null };
     return { name, enabled: this.#store.isEnabled(name), version, digest, pipelines };
   }
-}
-
-/** Whether a pipeline is not to run: an operator stopped or paused it, or it uses a plugin that is disabled. */
-export function isHeld(
-  store: HostStore,
-  { id, components }: { id: string; components: readonly { plugin: string }[] },
-): boolean {
-  const state = store.desiredStates().get(id) ?? "running";
-  const disabled = store.disabledPlugins();
-  return state !== "running" || components.some(({ plugin }) => disabled.has(plugin));
-}
-
-async function steer(cell: SupervisedCell, action: PipelineAction): Promise<void> {
-  switch (action) {
-    case "restart":
-      await cell.stop();
-      cell.renew();
-      return cell.start();
-    case "stop":
-      return await cell.stop();
-    case "pause":
-      return await cell.pause();
-    case "start":
-    case "resume":
-      return await startCell(cell);
-  }
-}
-
-/** From wherever it is: paused, stopped, given up or done. One that runs is left alone. */
-async function startCell(cell: SupervisedCell): Promise<void> {
-  const statuses = cell.plan.pipelines.map(({ pipeline }) => cell.status(pipeline.id));
-  if (statuses.includes("paused")) return await cell.resume();
-  if (statuses.some((status) => status === "failed" || status === "completed")) {
-    await cell.stop();
-    cell.renew();
-  }
-  cell.start();
 }
 
 /** Makes whatever goes wrong an answer that says it. */

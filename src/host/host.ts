@@ -12,7 +12,8 @@ import { logText } from "../log.ts";
 import { storePlugin } from "../plugin/store_copy.ts";
 import { lockDataDirectory } from "../store/host_lock.ts";
 import { HostStore } from "../store/host_store.ts";
-import { isHeld, RunningControl } from "./control.ts";
+import { isHeld } from "./cell_steering.ts";
+import { RunningControl } from "./control.ts";
 import { prepareDataDirectory } from "./data_directory.ts";
 import { type Plan, usedPlugins } from "./plan.ts";
 import { Reloads } from "./reload/reloads.ts";
@@ -86,6 +87,7 @@ export async function runHost(
     const reason = await Promise.race([signals.first, ...options.untilDone ? [done] : []]);
     getLogger(CATEGORY).info("busbar stopping", { reason });
     const end = reason === "done" ? outcome(supervisor) : "stopped";
+    control.close();
     await supervisor.stop();
     getLogger(CATEGORY).info("busbar stopped", { end });
     return end;

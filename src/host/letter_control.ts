@@ -28,11 +28,11 @@ export class LetterControl {
     this.#box = new LetterBox(dataDirectory);
   }
 
-  list(
+  list<T>(
     pipeline: string,
     query: LetterQuery,
-    page: LetterPage,
-  ): { total: number; letters: StoredLetter[] } {
+    page: LetterPage & { view: (letter: StoredLetter) => T },
+  ): { total: number; letters: T[] } {
     return this.#box.list(this.#known(pipeline), query, page);
   }
 

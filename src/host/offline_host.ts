@@ -11,7 +11,12 @@ import {
 import type { AuditEntry } from "../store/audit.ts";
 import { lockDataDirectory } from "../store/host_lock.ts";
 import { HostStore } from "../store/host_store.ts";
-import { type LetterPage, type LetterQuery, pipelinesIn } from "../store/letter_box.ts";
+import {
+  type LetterPage,
+  type LetterQuery,
+  pipelinesIn,
+  type StoredLetter,
+} from "../store/letter_box.ts";
 import { audited } from "./audited.ts";
 import { LetterControl } from "./letter_control.ts";
 
@@ -72,7 +77,11 @@ class OfflineControl implements HostControl {
     throw this.#idle(`${action} pipeline "${id}"`);
   }
 
-  letters(pipeline: string, query: LetterQuery, page: LetterPage) {
+  letters<T>(
+    pipeline: string,
+    query: LetterQuery,
+    page: LetterPage & { view: (letter: StoredLetter) => T },
+  ): { total: number; letters: T[] } {
     return this.#letters.list(pipeline, query, page);
   }
 

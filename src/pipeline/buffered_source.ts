@@ -30,6 +30,12 @@ interface Waiting {
   row: BufferRow;
 }
 
+/** Of one kind to the store: what failed is tried again after a wait. */
+interface Access {
+  readonly wait: Backoff;
+  blockedUntil: number;
+}
+
 /**
  * A source with a buffer on disk. Polling and handing on go at paces of their own: what was polled is written to the
  * pipeline's store, a row a batch, and committed to the source; what was written is handed on in order, from memory while that
@@ -51,8 +57,9 @@ export class BufferedSource extends SourceNode {
   /** What the ledger had acknowledged when the buffer was looked at last. */
   #acknowledged: number;
   #halted = false;
-  #retries = new Backoff(100, 10_000);
-  #retryAt = 0;
+  // Apart from each other: where nothing can be written, what is there can still be handed on, and makes room.
+  #writes: Access = { wait: new Backoff(100, 10_000), blockedUntil: 0 };
+  #reads: Access = { wait: new Backoff(100, 10_000), blockedUntil: 0 };
 
   /** Feeds what the store still has of the source first. Throws `StoreError` when that cannot be read. */
   static open(
@@ -223,9 +230,11 @@ export class BufferedSource extends SourceNode {
   #lookAfter(): void {
     const { acknowledged } = this.ledger;
     if (acknowledged === this.#acknowledged) return;
-    this.#attempt(() => {
+    this.#attempt(this.#reads, () => {
       this.#buffer.refresh();
       this.#acknowledged = acknowledged;
+      // There is room now, on the disk too.
+      this.#writes.blockedUntil = 0;
       return true;
     });
   }
@@ -233,7 +242,7 @@ export class BufferedSource extends SourceNode {
   /** Writes what waits for it, in one transaction, and hands it on where nothing else comes first. */
   #keep(): boolean {
     if (this.#waiting.length === 0 || this.#isPatient) return false;
-    return this.#attempt(() => {
+    return this.#attempt(this.#writes, () => {
       const upToDate = this.#buffer.drained;
       const rows = this.#waiting.map(({ row }) => row);
       const { kept, refused } = this.#buffer.append(rows, { force: this.#halted });
@@ -281,7 +290,7 @@ export class BufferedSource extends SourceNode {
 
   #attemptRead(): BufferRow | null {
     let row: BufferRow | null = null;
-    this.#attempt(() => {
+    this.#attempt(this.#reads, () => {
       row = this.#buffer.next();
       return true;
     });
@@ -311,20 +320,21 @@ export class BufferedSource extends SourceNode {
   }
 
   /** Does something with the store unless that has just failed; false when it fails, and it is tried again later. */
-  #attempt(action: () => boolean): boolean {
-    if (this.around.now() < this.#retryAt) {
-      this.dueAt = Math.min(this.dueAt, this.#retryAt);
+  #attempt(access: Access, action: () => boolean): boolean {
+    const now = this.around.now();
+    if (now < access.blockedUntil) {
+      this.dueAt = Math.min(this.dueAt, access.blockedUntil);
       return false;
     }
     try {
       const result = action();
-      this.#retries.reset();
+      access.wait.reset();
       return result;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      const wait = this.#retries.next();
-      this.#retryAt = this.around.now() + wait;
-      this.dueAt = Math.min(this.dueAt, this.#retryAt);
+      const wait = access.wait.next();
+      access.blockedUntil = now + wait;
+      this.dueAt = Math.min(this.dueAt, access.blockedUntil);
       this.around.log("error", "Buffer failed, it is tried again", {
         component: this.id,
         error: error.message,

@@ -30,16 +30,25 @@ export interface PluginVersion {
 /** Older audit entries are removed. */
 const AUDIT_MAX = 10_000;
 
-/** The host's own database, `data_dir/busbar.db`. Every method is one transaction that is on the disk when it returns. */
+/** So that a database that somebody else has locked does not hold up the host for long. */
+const BUSY_MS = 1_000;
+
+/**
+ * The host's own database, `data_dir/busbar.db`. Whatever a method has written is on the disk when it returns. What is asked for all the time is
+ * kept in memory, since one host has the folder to itself.
+ */
 export class HostStore implements Disposable {
   readonly path: string;
   readonly #dataDirectory: string;
   readonly #db: Database;
+  #desired = new Map<string, DesiredState>();
+  #disabled = new Set<string>();
 
   private constructor(dataDirectory: string, db: Database) {
     this.path = db.path;
     this.#dataDirectory = dataDirectory;
     this.#db = db;
+    this.#remember();
   }
 
   /** Where the database of a data folder lies. */
@@ -50,19 +59,23 @@ export class HostStore implements Disposable {
   /** Opens the database, made anew where there is none. @throws {StoreError} when it cannot be used */
   static open(dataDirectory: string, options: DatabaseOptions = {}): HostStore {
     const path = HostStore.pathIn(dataDirectory);
-    return new HostStore(dataDirectory, Database.open(path, HOST_SCHEMA, options));
+    const db = Database.open(path, HOST_SCHEMA, { busyTimeout: BUSY_MS, ...options });
+    try {
+      return new HostStore(dataDirectory, db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
   }
 
   /** Whether the plugin may be used; it may unless it was disabled. */
   isEnabled(plugin: string): boolean {
-    const row = this.#get("SELECT enabled FROM plugins WHERE name = ?", plugin);
-    return row === undefined || row.enabled === 1n;
+    return !this.#disabled.has(plugin);
   }
 
   /** Names of all plugins that were disabled. */
-  disabledPlugins(): Set<string> {
-    const rows = this.#all("SELECT name FROM plugins WHERE enabled = 0");
-    return new Set(rows.map(({ name }) => name as string));
+  disabledPlugins(): ReadonlySet<string> {
+    return this.#disabled;
   }
 
   setEnabled(plugin: string, enabled: boolean): void {
@@ -72,6 +85,8 @@ export class HostStore implements Disposable {
       plugin,
       enabled ? 1 : 0,
     );
+    if (enabled) this.#disabled.delete(plugin);
+    else this.#disabled.add(plugin);
   }
 
   setSettings(plugin: string, settings: Record<string, unknown>): void {
@@ -152,18 +167,18 @@ export class HostStore implements Disposable {
   }
 
   /** What was wanted of pipelines; those not in it are to run. */
-  desiredStates(): Map<string, DesiredState> {
-    const rows = this.#all("SELECT pipeline, state FROM desired_state");
-    return new Map(rows.map(({ pipeline, state }) => [pipeline as string, state as DesiredState]));
+  desiredStates(): ReadonlyMap<string, DesiredState> {
+    return this.#desired;
   }
 
-  setDesired(pipeline: string, state: DesiredState): void {
-    this.#run(
-      `INSERT INTO desired_state VALUES (?, ?)
-       ON CONFLICT (pipeline) DO UPDATE SET state = excluded.state`,
-      pipeline,
-      state,
-    );
+  /** Notes for each pipeline what is wanted of it, for all or none. */
+  setDesired(states: ReadonlyMap<string, DesiredState>): void {
+    this.#transaction(() => {
+      for (const [pipeline, state] of states) {
+        this.#run("REPLACE INTO desired_state VALUES (?, ?)", pipeline, state);
+      }
+    });
+    for (const [pipeline, state] of states) this.#desired.set(pipeline, state);
   }
 
   /** Adds to the audit log, of which the newest entries are kept. */
@@ -239,6 +254,7 @@ export class HostStore implements Disposable {
         this.#run("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", ...values);
       }
     });
+    this.#remember();
   }
 
   /** What is wrong with the database's file. */
@@ -252,6 +268,15 @@ export class HostStore implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #remember(): void {
+    const states = this.#all("SELECT pipeline, state FROM desired_state");
+    this.#desired = new Map(
+      states.map(({ pipeline, state }) => [pipeline as string, state as DesiredState]),
+    );
+    const disabled = this.#all("SELECT name FROM plugins WHERE enabled = 0");
+    this.#disabled = new Set(disabled.map(({ name }) => name as string));
   }
 
   #version(sql: string, plugin: string): PluginVersion | undefined {

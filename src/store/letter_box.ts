@@ -14,6 +14,11 @@ export interface LetterPage {
   offset: number;
 }
 
+/** Letters are read a few at a time, since each may be large. */
+const CHUNK = 16;
+/** A host must not be held up for long by a database that somebody has locked. */
+const BUSY_MS = 1_000;
+
 interface StoreFile {
   path: string;
   /** Before the id of a letter. */
@@ -41,24 +46,25 @@ export class LetterBox {
     this.#dataDirectory = dataDirectory;
   }
 
-  /** Oldest first within each partition. @throws {StoreError} here and below */
-  list(
+  /** Views of letters, oldest first within each partition. @throws {StoreError} here and below */
+  list<T>(
     pipeline: string,
     query: LetterQuery,
-    { limit, offset }: LetterPage,
-  ): { total: number; letters: StoredLetter[] } {
-    const letters: StoredLetter[] = [];
+    { limit, offset, view }: LetterPage & { view: (letter: StoredLetter) => T },
+  ): { total: number; letters: T[] } {
+    const letters: T[] = [];
     let total = 0;
     this.#each(pipeline, query, ({ store, prefix, filter }) => {
-      const page = { limit: limit - letters.length, offset: Math.max(0, offset - total) };
-      total += store.letterCount(filter);
-      if (page.limit === 0) return;
-      letters.push(
-        ...store.letters(filter, page).map((letter) => ({
-          ...letter,
-          id: `${prefix}${letter.id}`,
-        })),
-      );
+      let at = Math.max(0, offset - total);
+      const count = store.letterCount(filter);
+      total += count;
+      while (at < count && letters.length < limit) {
+        const page = { limit: Math.min(CHUNK, limit - letters.length), offset: at };
+        const some = store.letters(filter, page);
+        if (some.length === 0) break;
+        at += some.length;
+        letters.push(...some.map((letter) => view({ ...letter, id: `${prefix}${letter.id}` })));
+      }
     });
     return { total, letters };
   }
@@ -86,7 +92,7 @@ export class LetterBox {
       const own = ids?.filter((id) => id.slice(0, id.indexOf("-") + 1) === prefix)
         .map((id) => Number(id.slice(prefix.length)));
       if (own?.length === 0) continue;
-      const store = PipelineStore.open(path);
+      const store = PipelineStore.open(path, { busyTimeout: BUSY_MS });
       try {
         visit({ store, prefix, filter: own === undefined ? rest : { ...rest, ids: own } });
       } finally {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { libc } from "../../ffi/libc.ts";
 import { lockDataDirectory } from "../../src/store/host_lock.ts";
+import { HostStore } from "../../src/store/host_store.ts";
 import { type DeadLetterInit, PipelineStore } from "../../src/store/pipeline_store.ts";
 import { counting, edition, install, pluginFolder, tallying } from "../integration/reload/tally.ts";
 import { fixture, PLUGINS } from "../fixtures/build.ts";
@@ -11,6 +13,7 @@ import {
   runBusbar,
   waitFor,
   withBusbar,
+  writeConfig,
 } from "../support/busbar.ts";
 
 // Loaded once for all tests, so that no test seems to leak it.
@@ -185,12 +188,16 @@ Deno.test("a pipeline that has failed or completed is started anew; one that sha
 Deno.test("disable stops the pipelines that use a plugin, also for later hosts, until enable; with a host or without", () =>
   withSite(async (site) => {
     await fixture("probe");
-    const pipelines = { one: pipeline("probe/numbers"), two: pipeline() };
+    const pipelines = {
+      one: pipeline("probe/numbers", { cell: "both" }),
+      mate: pipeline(undefined, { cell: "both" }),
+      two: pipeline(),
+    };
     await site.host(pipelines, async (busbar) => {
       const { cell: { pid } } = await busbar.pipeline("two", runs);
       await busbar.pipeline("one", runs);
       const outcome = await site.json("disable", "probe");
-      assert.deepEqual([outcome.enabled, outcome.pipelines], [false, ["one"]]);
+      assert.deepEqual([outcome.enabled, outcome.pipelines], [false, ["one", "mate"]]);
       assert.match(outcome.digest, /^[0-9a-f]{64}$/);
       const one = await busbar.pipeline("one", () => true);
       assert.deepEqual([one.status, one.desired, one.cell], ["stopped", "stopped", null]);
@@ -198,6 +205,8 @@ Deno.test("disable stops the pipelines that use a plugin, also for later hosts, 
       const probe = plugins.find(({ name }: { name: string }) => name === "probe");
       assert.equal(probe.enabled, false);
       assert.match(await site.failure("pipeline", "start", "one"), /plugin "probe" is disabled/);
+      assert.match(await site.failure("pipeline", "start", "mate"), /plugin "probe" is disabled/);
+      assert.equal((await busbar.fetch("/readyz")).status, 200);
       assert.match(await site.failure("disable", "builtin"), /it is part of busbar/);
       assert.match(await site.failure("disable", "nix"), /Unknown plugin "nix"/);
       assert.equal((await busbar.pipeline("two", runs)).cell.pid, pid, "not touched");
@@ -425,3 +434,51 @@ Deno.test("state check passes what is sound, also while the host runs, and names
     await site.host(pipelines, (busbar) => busbar.pipeline("one", runs));
     assert.equal((await site.run("state", "check")).code, 0, "the host has copied the plugin anew");
   }));
+
+Deno.test("a host does not start on a store that is locked, damaged or newer, says what to do, and leaves it as it is", () =>
+  withSite(async (site) => {
+    await Deno.mkdir(site.data, { mode: 0o700 });
+    HostStore.open(site.data).close();
+    const path = HostStore.pathIn(site.data);
+    const config = await writeConfig(site.folder, {
+      data_dir: site.data,
+      pipelines: { web: pipeline() },
+    });
+    const refusal = async () => {
+      const { code, stderr } = await runBusbar(["run", "-c", config]);
+      assert.equal(code, 3, stderr);
+      return stderr;
+    };
+    {
+      using other = new DatabaseSync(path);
+      other.exec("BEGIN IMMEDIATE");
+      assert.match(await refusal(), /busbar\.db": .*locked; end the other process/);
+    }
+    {
+      using newer = new DatabaseSync(path);
+      newer.exec("PRAGMA user_version = 99");
+    }
+    assert.match(await refusal(), /version 99.*run the busbar that wrote it/);
+    const text = "no database ".repeat(1000);
+    await Deno.writeTextFile(path, text);
+    assert.match(await refusal(), /busbar\.db": .*state check --repair/);
+    assert.equal(await Deno.readTextFile(path), text);
+    await site.failure("state", "check");
+    assert.equal((await site.run("state", "check", "--repair")).code, 0);
+    await site.host({ web: pipeline() }, (busbar) => busbar.pipeline("web", runs));
+  }));
+
+Deno.test("while somebody has locked the store, changes are refused and pipelines go on", () =>
+  withSite((site) =>
+    site.host({ web: pipeline() }, async (busbar) => {
+      await busbar.pipeline("web", runs);
+      using other = new DatabaseSync(HostStore.pathIn(site.data));
+      other.exec("BEGIN IMMEDIATE");
+      assert.match(await site.failure("pipeline", "stop", "web"), /busbar\.db": .*locked/);
+      const { components } = await busbar.pipeline("web", runs);
+      await busbar.pipeline("web", (now) =>
+        now.components[1].eventsIn > components[1].eventsIn && now.desired === "running");
+      other.exec("ROLLBACK");
+      assert.equal((await site.json("pipeline", "stop", "web")).status, "stopped");
+    })
+  ));

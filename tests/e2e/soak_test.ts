@@ -37,7 +37,7 @@ Deno.test("soak reports the losses of a busbar that takes checkpoints before acc
     const busbar = await compileMutant(join(folder, "tree"), CHECKPOINT_BEFORE_ACCEPTANCE);
     const { code, result } = await soak(
       ...["--busbar", busbar, "--minutes", "0.2", "--seed", "1", "--out", join(folder, "out")],
-      ...["--faults", "reaction_again,cell_kill,cell_segv"],
+      ...["--faults", "reaction_again,reaction_delays,cell_kill"],
     );
     assert.equal(code, 1);
     assert.ok(result.lost > 0, JSON.stringify(result));

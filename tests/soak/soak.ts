@@ -6,7 +6,7 @@
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { main, PROJECT, run } from "../../scripts/lib/files.ts";
+import { main, PROJECT } from "../../scripts/lib/files.ts";
 import { ALL_FAULTS } from "./faults/all.ts";
 import { mountDisk, unmountDisk } from "./faults/disk.ts";
 import type { Fault, Scene } from "./faults/fault.ts";
@@ -14,16 +14,16 @@ import { Chaos } from "./lib/chaos.ts";
 import type { Verdict } from "./lib/expectation.ts";
 import { SoakHost } from "./lib/host.ts";
 import { SoakPlugin } from "./lib/plugins.ts";
-import { pause, until } from "./lib/processes.ts";
+import { until } from "./lib/processes.ts";
 import { Random } from "./lib/random.ts";
-import { configuration, expectation, type Places, type Rates, stopFile } from "./lib/settings.ts";
+import { finish, judge, makePlaces, startFeeder } from "./lib/rig.ts";
+import { configuration, expectation, type Rates } from "./lib/settings.ts";
 
 const RATES: Rates = { numbers: 1500, port: 1000 };
 const DISK_BYTES = 640 * 1024 * 1024;
 /** What a run of a minute and more has to reach. */
 const LEAST_A_MINUTE = { events: 100_000, faults: 20 };
-/** Time for what is under way to arrive when the faults are over. */
-const END_MS = 60_000;
+const START_MS = 60_000;
 
 const USAGE = `Usage: scripts/soak [options]
   --minutes N     how long there are faults; 0.5 is half a minute (default 2)
@@ -93,66 +93,11 @@ async function chooseFaults(scene: Scene, only: string[] | undefined): Promise<F
   return chosen;
 }
 
-/** A port that is free now, below those that the system gives out by itself. */
-function freePort(random: Random): number {
-  for (;;) {
-    const port = Math.floor(random.between(20_000, 30_000));
-    try {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
-  }
-}
-
-function startFeeder({ raw, out, port }: Places): Deno.ChildProcess {
-  const files = [join(raw, "sent.tcp.log"), join(raw, "acknowledged.tcp.log")];
-  const script = join(PROJECT, "tests/soak/feeder.ts");
-  const args = [String(port), String(RATES.port), ...files, join(out, "burst")];
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-config", script, ...args],
-    stdin: "piped",
-  }).spawn();
-}
-
-/** Lets everything that is under way arrive, until busbar ends by itself. */
-async function finish(host: SoakHost, feeder: Deno.ChildProcess, places: Places): Promise<void> {
-  await until(() => host.ready(), END_MS);
-  await feeder.stdin.close();
-  await Promise.race([feeder.status, pause(END_MS)]);
-  try {
-    feeder.kill("SIGKILL");
-  } catch { /* it has ended, as it should */ }
-  await Deno.writeTextFile(stopFile(places), "");
-  await host.end(END_MS);
-}
-
-async function judge(raw: string): Promise<Verdict> {
-  const script = join(PROJECT, "tests/soak/verify.ts");
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-config", script, raw],
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  if (text === "") {
-    throw new Error(`Cannot verify: exit code ${code}\n${new TextDecoder().decode(stderr)}`);
-  }
-  return JSON.parse(text);
-}
-
 /** Runs it; what was found, and everything that must not be. */
 async function soak(options: Options, folder: string): Promise<[Result, problems: string[]]> {
   const problems: string[] = [];
   const random = new Random(options.seed);
-  const places: Places = {
-    out: folder,
-    raw: join(folder, "raw"),
-    disk: join(folder, "disk"),
-    plugins: join(folder, "plugins"),
-    port: freePort(random.fork()),
-  };
-  for (const path of [places.raw, places.disk]) await Deno.mkdir(path, { recursive: true });
-  await Deno.writeTextFile(join(places.raw, "expect.json"), JSON.stringify(expectation(), null, 2));
+  const places = await makePlaces(folder, { random: random.fork(), expected: expectation() });
   const plugin = await SoakPlugin.build(folder);
   const config = join(folder, "busbar.yaml");
   const configure = async (change: Parameters<Scene["configure"]>[0]) => {
@@ -180,13 +125,12 @@ async function soak(options: Options, folder: string): Promise<[Result, problems
     };
     await host.start();
     if (host.surprises.length > 0) throw new Error(`Cannot begin: ${host.surprises[0]}`);
-    const feeder = startFeeder(places);
-    if (!await until(() => host.ready(), END_MS)) problems.push("the pipelines do not start");
+    const feeder = startFeeder(places, RATES.port);
+    if (!await until(() => host.ready(), START_MS)) problems.push("the pipelines do not start");
     const chaos = new Chaos(scene, { faults: await chooseFaults(scene, options.faults), random });
     await chaos.run(options.minutes * 60_000);
-    await finish(host, feeder, places);
+    await finish(places, { host, feeder });
     problems.push(...host.surprises);
-    await run(["cp", "-r", join(places.disk, "archive"), join(places.raw, "archive")]);
     const verdict = await judge(places.raw);
     problems.push(...verdict.problems);
     const { events, lost, duplicates, reordered } = verdict;

@@ -83,7 +83,7 @@ export class PluginReloader {
         if (old === undefined || now === undefined) {
           const one = old === undefined
             ? this.#appeared(now!, unsettled)
-            : this.#gone(old, unsettled);
+            : this.#gone(old, { found, unsettled });
           if (one !== undefined) kept.push(one);
         } else if (unsettled.has(now.path) || !await this.#hasChanged(now)) kept.push(old);
         else if (this.#running.isUsed(name)) {
@@ -103,14 +103,20 @@ export class PluginReloader {
     return now;
   }
 
-  #gone(old: GoodInspection, unsettled: ReadonlySet<string>): GoodInspection | undefined {
+  #gone(
+    old: GoodInspection,
+    { found, unsettled }: { found: PluginSet; unsettled: ReadonlySet<string> },
+  ): GoodInspection | undefined {
     const { name, path } = old;
     if (unsettled.has(path)) return old;
+    // One that is there, but broken, was told of already.
+    const isThere = found.problems.some((problem) => isWithin(problem.path, path));
     if (!this.#running.isUsed(name)) {
-      say("info", `Plugin "${name}" is gone from "${path}"`, name);
+      if (!isThere) say("info", `Plugin "${name}" is gone from "${path}"`, name);
       this.#seen.delete(name);
       return undefined;
     }
+    if (isThere) return old;
     if (!this.#missing.has(name)) {
       const text =
         `Plugin "${name}" cannot be found in "${path}" any more, but is used: its copy runs on; ` +

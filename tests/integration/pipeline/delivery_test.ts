@@ -216,7 +216,7 @@ Deno.test("FAILED too often: on_failure drops the rest of the batch and counts i
     assert.deepEqual(await collected(file("stop_bad")), []);
   }));
 
-Deno.test("INVALID drops just that event and counts it", () =>
+Deno.test("INVALID makes a dead letter of just that event, and counts it", () =>
   withFolder(async (folder) => {
     const file = (name: string) => join(folder, name);
     const refuse = { invalid_sequence: 42 };
@@ -240,7 +240,9 @@ Deno.test("INVALID drops just that event and counts it", () =>
       );
       const dropped = web.components.map((one: { dropped: number }) => one.dropped);
       assert.deepEqual(dropped, [0, 1, 1, 1, 0]);
-      const error = await busbar.log(({ message }) => message.startsWith("Events dropped"));
+      const error = await busbar.log(({ message }) =>
+        message.startsWith("Events are dead letters")
+      );
       assert.deepEqual([error.level, (error.fields as { sequence: number }).sequence], [
         "ERROR",
         42,

@@ -30,7 +30,7 @@ async function withTally(test: (bench: Bench) => Promise<void>): Promise<void> {
       log: { level: "info", format: "json" },
       plugins: { directories: [plugins], watch: { enabled: false } },
       pipelines: {
-        web: tallying(files.web, { wake: true, interval_ms: 1 }),
+        web: tallying(files.web, { wake: true, interval_ms: 1, port: freePort() }),
         other: plain(files.other),
       },
     };
@@ -46,6 +46,12 @@ async function withTally(test: (bench: Bench) => Promise<void>): Promise<void> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** The source holds a port, which two processes cannot. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }
 
 Deno.test("a reload takes the new version, keeps the state, loses nothing and touches no other pipeline", async () => {

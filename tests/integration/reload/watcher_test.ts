@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
+import { PROJECT } from "../../../scripts/lib/files.ts";
 import { type Busbar, waitFor, withBusbar } from "../../support/busbar.ts";
 import {
   assertNothingLost,
@@ -26,7 +28,7 @@ async function withWatch(
 ): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "busbar_watch_" });
   try {
-    const editions = [];
+    const editions: string[] = [];
     for (const number of [1, 2, 3]) editions.push(await edition(folder, number));
     const plugins = await pluginFolder(editions[0]!, folder);
     const file = join(folder, "web.log");
@@ -108,22 +110,22 @@ Deno.test("what stays broken is reported once, and the old version runs on", asy
   });
 });
 
-Deno.test("a new plugin becomes known and is forgotten when it goes; a used one that goes runs on", async () => {
+Deno.test("a plugin that goes runs on where it is used, which is said once", async () => {
   await withWatch({}, async ({ busbar, plugins, folder }) => {
-    const tally = named(busbar, "tally");
+    const { cell } = await busbar.pipeline("web", ({ status }) => status === "running");
     await Deno.rename(join(plugins, "probe"), join(folder, "probe"));
     await busbar.log(({ message }) =>
       /^Plugin "probe" cannot be found .*but is used/.test(message)
     );
     await Deno.rename(join(folder, "probe"), join(plugins, "probe"));
-    await Deno.mkdir(join(folder, "spare"));
-    await waitFor(async () => (await tally())?.version === "1.0.0");
     assert.equal((await named(busbar, "probe")())?.verdict.ok, true);
+    const web = await busbar.pipeline("web", ({ status }) => status === "running");
+    assert.equal(web.cell.pid, cell.pid);
   });
+});
+
+Deno.test("a new plugin becomes known, and is forgotten when it goes", async () => {
   await withWatch({}, async ({ busbar, plugins, folder }) => {
-    // Another name is another plugin: built as one.
-    const { buildPlugin } = await import("../../../scripts/lib/build_plugins.ts");
-    const { PROJECT } = await import("../../../scripts/lib/files.ts");
     await buildPlugin({
       folder: join(PROJECT, "tests/fixtures/plugins/tally"),
       outDir: join(folder, "more"),

@@ -18,7 +18,10 @@ async function reloadsOf({ host }: Scene): Promise<Reloads | undefined> {
 /** Notes a reload that took place, and how long no events flowed. */
 async function noteGap(scene: Scene): Promise<void> {
   scene.reloads++;
-  scene.longestGap = Math.max(scene.longestGap, (await reloadsOf(scene))?.lastGapMs ?? 0);
+  const pipelines: { reloads: Reloads }[] = await scene.host.get("/api/v1/pipelines") ?? [];
+  for (const { reloads } of pipelines) {
+    scene.longestGap = Math.max(scene.longestGap, reloads.lastGapMs ?? 0);
+  }
 }
 
 /** A host without it would end at SIGHUP. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { cellsOf, pause, signal, until } from "./processes.ts";
+import { cellsOf, signal, until, within } from "./processes.ts";
 
 /** Many times what a start takes. */
 const START_MS = 30_000;
@@ -117,14 +117,17 @@ export class SoakHost {
   }
 
   /** Its end, which is its own to bring about from now on; killed after `timeout` ms. */
-  async end(timeout: number): Promise<number> {
+  async end(timeout: number): Promise<void> {
     this.#expected = true;
-    const code = await Promise.race([this.#ended!.then(({ code }) => code), pause(timeout)]);
-    if (code === undefined) {
+    const status = await within(this.#ended!, timeout);
+    if (status === undefined) {
       signal(this.pid, "SIGKILL");
       this.surprises.push("the host did not end although its sources had: see host.log");
+    } else if (status.code !== 0) {
+      this.surprises.push(
+        `the host ended with code ${status.code} after its sources: see host.log`,
+      );
     }
-    return code ?? 137;
   }
 
   /** Ends it in any case. */

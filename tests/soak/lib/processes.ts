@@ -35,6 +35,17 @@ export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
+/** What `work` gives, or undefined when that takes longer than `timeout` ms. */
+export async function within<T>(work: Promise<T>, timeout: number): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), timeout);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Asks until `condition` holds; whether it did within `timeout` ms. */
 export async function until(
   condition: () => boolean | Promise<boolean>,

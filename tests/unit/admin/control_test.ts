@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createApp } from "../../../src/admin/app.ts";
 import { type Actor, ControlError, type HostControl } from "../../../src/admin/control.ts";
 import { StoreError } from "../../../src/store/errors.ts";
-import type { StoredLetter } from "../../../src/store/letter_box.ts";
+import type { LetterPage, LetterQuery, StoredLetter } from "../../../src/store/letter_box.ts";
 
 const encoder = new TextEncoder();
 
@@ -43,9 +43,13 @@ class FakeControl implements HostControl {
     return Promise.resolve({ id, status: "paused", desired: "paused" });
   }
 
-  letters(...values: Parameters<HostControl["letters"]>) {
-    this.#note("letters", ...values);
-    return { total: 1, letters: values[1].ids?.[0] === "9" ? [] : [LETTER] };
+  letters<T>(
+    pipeline: string,
+    query: LetterQuery,
+    { view, ...page }: LetterPage & { view: (letter: StoredLetter) => T },
+  ) {
+    this.#note("letters", pipeline, query, page);
+    return { total: 1, letters: query.ids?.[0] === "9" ? [] : [view(LETTER)] };
   }
 
   replayLetters(...values: unknown[]) {

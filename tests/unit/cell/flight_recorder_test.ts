@@ -52,6 +52,7 @@ Deno.test("the host reads what the cell counts", () => {
       calls: 2n,
       call: "process",
       sequence: 2 ** 40 + 7,
+      source: 0,
       eventsIn: 2 ** 33 + 1,
       eventsOut: 3,
       bytesIn: 10,

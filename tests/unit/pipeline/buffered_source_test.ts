@@ -232,6 +232,31 @@ Deno.test("reject: the newest events find no room and are counted; later ones co
   );
 });
 
+Deno.test("a full disk holds the source back, and nothing is lost", async () => {
+  const reaction = gate();
+  const input = once(wide(2000));
+  await withPipeline(
+    {
+      in: source(input)({ maxBytes: 2 ** 30, whenFull: "block" }),
+      out: { kind: "reaction", from: ["in"], make: reaction },
+    },
+    { ...TIGHT, checkpointIntervalMs: 50, maxPages: 24 },
+    async (harness) => {
+      const failed = () => harness.logs.filter(({ message }) => /Buffer failed/.test(message));
+      await harness.until(() => failed().length === 3);
+      const { polls } = input;
+      await harness.pass(2000);
+      assert.equal(input.polls, polls, "it is not polled");
+      assert.match(`${failed()[0]!.fields.error}`, /full/);
+      assert.equal(Number(input.committed.at(-1)), harness.buffer("in").events);
+      reaction.closed = false;
+      await harness.until(() => reaction.items.length === 2000);
+      assert.deepEqual(reaction.items, wide(2000));
+      assert.equal(harness.counters("in").dropped, 0);
+    },
+  );
+});
+
 Deno.test("damaged rows are skipped and counted, and the rest arrives", () =>
   withFolder(async (folder) => {
     const first = once(numbered(40));

@@ -56,6 +56,8 @@ export interface HarnessOptions {
   resume?: { sequence: number; position: string };
   /** The folder of the store; the harness makes one of its own, and removes it, when there is none. */
   folder?: string;
+  /** Pages that the store may have; as many as the disk holds, without it. */
+  maxPages?: number;
   /** What a cell before crashed on. */
   suspects?: Omit<Suspect, "pipeline" | "partition">[];
 }
@@ -139,7 +141,11 @@ export class Harness {
       recorder: this.recorder,
       firstSource: 0,
       maxPending: options.maxPending ?? 8,
-      openStore: () => PipelineStore.open(this.storePath),
+      openStore: () =>
+        PipelineStore.open(
+          this.storePath,
+          options.maxPages === undefined ? {} : { maxPages: options.maxPages },
+        ),
       suspects: (options.suspects ?? []).map((one) => ({ ...one, pipeline: "test", partition: 0 })),
       interrupt: () => {},
       onState: (state, failure) => {

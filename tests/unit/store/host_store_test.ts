@@ -34,7 +34,7 @@ Deno.test("open() makes a database for its owner alone, and finds there again wh
       using store = HostStore.open(folder);
       store.setEnabled("probe", false);
       store.setSettings("probe", { level: 3 });
-      store.setDesired("web", "paused");
+      store.setDesired(new Map([["web", "paused"]]));
     }
     assert.equal(Deno.statSync(join(folder, "busbar.db")).mode! & 0o777, 0o600);
     using store = HostStore.open(folder);
@@ -102,12 +102,12 @@ Deno.test("export() and import() carry everything to another data folder", () =>
     store.use(version(folder, B));
     store.setEnabled("other", false);
     store.setSettings("other", { token: "x" });
-    store.setDesired("web", "stopped");
+    store.setDesired(new Map([["web", "stopped"]]));
     const record = { who: "http", action: "plugin.disable", target: "other", result: "ok" };
     store.audit({ ...record, before: null, after: 1 });
     const state = parseHostState(JSON.stringify(store.export()));
     withStore((other, elsewhere) => {
-      other.setDesired("gone", "paused");
+      other.setDesired(new Map([["gone", "paused"]]));
       other.import(state);
       assert.deepEqual({ ...other.export(), exportedAt: "" }, { ...state, exportedAt: "" });
       assert.deepEqual(other.current("probe"), version(elsewhere, B));
@@ -173,7 +173,7 @@ for (
 
 Deno.test("import() that fails changes nothing", () =>
   withStore((store) => {
-    store.setDesired("web", "paused");
+    store.setDesired(new Map([["web", "paused"]]));
     const state = parseHostState(stateWith({ desired: [{ pipeline: "a", state: "stopped" }] }));
     state.desired.push({ pipeline: "a", state: "stopped" });
     assert.throws(() => store.import(state));
@@ -220,16 +220,16 @@ Deno.test("a store of a later busbar, a foreign file and a damaged one are refus
 Deno.test("a store that another process has locked is busy, and a full one is full: each says so, and nothing is lost", () => {
   withFolder((folder) => {
     using store = HostStore.open(folder, { busyTimeout: 1 });
-    store.setDesired("web", "paused");
+    store.setDesired(new Map([["web", "paused"]]));
     using other = new DatabaseSync(store.path);
     other.exec("BEGIN IMMEDIATE");
-    assert.equal(codeOf(() => store.setDesired("web", "stopped")), "Busy");
+    assert.equal(codeOf(() => store.setDesired(new Map([["web", "stopped"]]))), "Busy");
     other.exec("ROLLBACK");
     assert.equal(store.desiredStates().get("web"), "paused");
   });
   withFolder((folder) => {
     using store = HostStore.open(folder, { maxPages: 12 });
-    store.setDesired("web", "paused");
+    store.setDesired(new Map([["web", "paused"]]));
     const fill = () => {
       for (let i = 0; i < 100; i++) store.setSettings(`p${i}`, { text: "x".repeat(16_384) });
     };

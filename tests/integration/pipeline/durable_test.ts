@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { PipelineStore } from "../../../src/store/pipeline_store.ts";
+import { PLUGINS } from "../../fixtures/build.ts";
+import { withBusbar } from "../../support/busbar.ts";
+import {
+  collect,
+  collected,
+  numbers,
+  sequences,
+  upTo,
+  withFolder,
+  withPipelines,
+} from "./support.ts";
+
+function look<T>(path: string, action: (store: PipelineStore) => T): T {
+  const store = PipelineStore.open(path);
+  try {
+    return action(store);
+  } finally {
+    store.close();
+  }
+}
+
+Deno.test("an event that keeps killing cells ends among the dead letters, and its neighbours do not", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "out");
+    const web = {
+      sources: { numbers: numbers(200, { idle: true }) },
+      reactions: { out: collect(["numbers"], { file, crash_sequence: 77 }) },
+      batch: { max_events: 16 },
+      checkpoint_interval: "10ms",
+      restart: { initial: "1ms", max: "1ms" },
+    };
+    await withPipelines({ web }, async (busbar) => {
+      const { restarts } = await busbar.pipeline(
+        "web",
+        ({ components }) => components[1].dropped === 1,
+      );
+      assert.equal(restarts, 3, "with its batch, alone, and alone once more");
+      const store = join(busbar.folder, "data/pipelines/web/pipeline.db");
+      await busbar.pipeline(
+        "web",
+        () => look(store, (store) => store.checkpoint().marks[0]?.sequence === 200),
+      );
+      const letters = look(store, (store) => store.letters({}, { limit: 10, offset: 0 }));
+      assert.deepEqual(
+        letters.map(({ component, code, sequence }) => [component, code, sequence]),
+        [["out", "Poison", 77]],
+      );
+    });
+    const found = new Set(sequences(await collected(file)));
+    assert.deepEqual([...found].sort((a, b) => a - b), upTo(200).filter((n) => n !== 77));
+  }));
+
+Deno.test("after the host was killed everything goes on from the last checkpoint, with its state", () =>
+  withFolder(async (folder) => {
+    const file = join(folder, "out");
+    const config = (count: number) => ({
+      data_dir: join(folder, "data"),
+      plugins: { directories: [PLUGINS] },
+      pipelines: {
+        web: {
+          sources: { numbers: numbers(count, { burst: 8, idle: true }) },
+          processors: { total: { use: "probe/count", from: ["numbers"] } },
+          reactions: {
+            out: collect(["numbers"], { file, slow_ms: 1 }),
+            totals: collect(["total"], { file: join(folder, "totals") }),
+          },
+          batch: { max_events: 8 },
+          checkpoint_interval: "10ms",
+        },
+      },
+    });
+    for (const crash of [1, 2]) {
+      await withBusbar({ config: config(4000) }, async (busbar) => {
+        await busbar.pipeline("web", ({ components }) => components[2].eventsIn > 300 * crash);
+        busbar.kill("SIGKILL");
+        await busbar.exited();
+      });
+    }
+    await withBusbar({ config: config(4000) }, async (busbar) => {
+      const store = join(folder, "data/pipelines/web/pipeline.db");
+      await busbar.pipeline(
+        "web",
+        () => look(store, (store) => store.checkpoint().marks[0]?.sequence === 4000),
+      );
+    });
+    const all = sequences(await collected(file));
+    assert.deepEqual([...new Set(all)].sort((a, b) => a - b), upTo(4000));
+    const totals = await collected(join(folder, "totals"));
+    assert.match(totals.at(-1)!.payload, /\b4000\b/, "every event was counted once");
+  }));
