@@ -4,7 +4,7 @@ import type { AuditEntry } from "../store/audit.ts";
 import type { LetterPage, LetterQuery, StoredLetter } from "../store/letter_box.ts";
 
 /** By which way a request came; the audit log has it. */
-export type Actor = "admin socket" | "http" | "command line";
+export type Actor = "admin socket" | "http" | "command line" | "watcher" | "signal";
 
 export const PLUGIN_ACTIONS = ["enable", "disable", "reload", "rollback"] as const;
 export type PluginAction = typeof PLUGIN_ACTIONS[number];

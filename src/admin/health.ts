@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { apiError } from "./errors.ts";
 import type { PipelineSource } from "./pipelines.ts";
 
-const READY = ["running", "completed", "disabled"];
+const READY = ["running", "reloading", "completed", "disabled"];
 
 /** `/healthz`: the host lives. `/readyz`: every enabled pipeline runs, has completed, or is not to run. */
 export function healthRoutes(source: PipelineSource): Hono {

@@ -1,11 +1,10 @@
 import { loadConfig } from "../config/load.ts";
 import { adminSocketPath } from "../admin/socket_path.ts";
-import { type OfflineHost, openOfflineHost } from "../host/offline_host.ts";
 import { HostLockError } from "../store/host_lock.ts";
-import { StoreError } from "../store/errors.ts";
 import { defaultFile, readConfig } from "./config_file.ts";
 import { CommandError, ExitCode } from "./exit_codes.ts";
 import type { GlobalOptions } from "./program.ts";
+import { reported } from "./state_store.ts";
 
 /** Options of the commands that steer a host. */
 export interface HostOptions extends GlobalOptions {
@@ -53,7 +52,7 @@ export async function findHost(
         "start it, or name another one with -c, --data-dir or --url",
     );
   }
-  return takeStores(folder, socket);
+  return await takeStores(folder, socket);
 }
 
 /** Where the host that is meant keeps its data. */
@@ -80,18 +79,19 @@ async function overHttp(url: string): Promise<HostClient> {
   throw new CommandError(ExitCode.FAILURE, `Cannot reach busbar at ${base}: ${failure}`);
 }
 
-function takeStores(folder: string, socket: string): HostClient {
-  let host: OfflineHost;
-  try {
-    host = openOfflineHost(folder);
-  } catch (error) {
-    if (error instanceof StoreError) throw new CommandError(ExitCode.FAILURE, error.message);
-    if (!(error instanceof HostLockError)) throw error;
-    throw new CommandError(
-      ExitCode.FAILURE,
-      `${error.message}. It does not answer on "${socket}"; if it is starting or stopping, try again`,
-    );
-  }
+async function takeStores(folder: string, socket: string): Promise<HostClient> {
+  const { openOfflineHost } = await import("../host/offline_host.ts");
+  const host = reported(folder, () => {
+    try {
+      return openOfflineHost(folder);
+    } catch (error) {
+      if (!(error instanceof HostLockError)) throw error;
+      throw new CommandError(
+        ExitCode.FAILURE,
+        `${error.message}. It does not answer on "${socket}"; if it is starting or stopping, try again`,
+      );
+    }
+  });
   return clientOf((path, init) => host.request(path, init), folder, () => host.close());
 }
 

@@ -29,7 +29,9 @@ function summary(
   action: PluginAction,
   { name, version, digest, pipelines }: PluginOutcome,
 ): string {
-  const which = version === null || digest === null ? "" : `: ${version}, ${digest.slice(0, 12)}`;
+  const which = version === null || digest === null
+    ? "; it has not been used on this data folder yet"
+    : `: ${version}, ${digest.slice(0, 12)}`;
   const touched = pipelines.length > 0 ? `; pipelines: ${pipelines.join(", ")}` : "";
   return `Plugin "${name}" ${DONE[action]}${which}${touched}`;
 }

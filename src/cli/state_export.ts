@@ -1,6 +1,7 @@
 import { HostStore } from "../store/host_store.ts";
 import { CommandError, ExitCode } from "./exit_codes.ts";
 import { dataDirectory, type HostOptions } from "./host_client.ts";
+import { printJson } from "./output.ts";
 import { openStore } from "./state_store.ts";
 
 /** `busbar state export FILE|-`: also while a host runs. */
@@ -24,7 +25,7 @@ export async function exportState(file: string, options: HostOptions): Promise<E
       `Cannot write "${file}": ${(error as Error).message}`,
     );
   }
-  if (options.json) console.log(JSON.stringify({ file }));
+  if (options.json) printJson({ file });
   else console.log(`State of "${HostStore.pathIn(folder)}" is in ${file}`);
   return ExitCode.OK;
 }

@@ -2,15 +2,16 @@ import { type HostState, parseHostState } from "../store/host_state.ts";
 import { HostStore } from "../store/host_store.ts";
 import { CommandError, ExitCode } from "./exit_codes.ts";
 import { dataDirectory, type HostOptions } from "./host_client.ts";
+import { printJson } from "./output.ts";
 import { reported, takeDataFolder } from "./state_store.ts";
 
 /** `busbar state import FILE|-`: all of it or nothing, while no host runs. */
 export async function importState(file: string, options: HostOptions): Promise<ExitCode> {
   const state = await readState(file);
   const folder = await dataDirectory(options);
-  await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  reported(folder, () => Deno.mkdirSync(folder, { recursive: true, mode: 0o700 }));
   takeDataFolder(folder);
-  reported(() => {
+  reported(folder, () => {
     using store = HostStore.open(folder);
     store.import(state);
     const { plugins, versions, desired } = state;
@@ -24,9 +25,8 @@ export async function importState(file: string, options: HostOptions): Promise<E
     });
   });
   const { plugins, desired } = state;
-  if (options.json) {
-    console.log(JSON.stringify({ plugins: plugins.length, desired: desired.length }));
-  } else console.log(`Imported ${plugins.length} plugins and ${desired.length} desired states`);
+  if (options.json) printJson({ plugins: plugins.length, desired: desired.length });
+  else console.log(`Imported ${plugins.length} plugins and ${desired.length} desired states`);
   return ExitCode.OK;
 }
 

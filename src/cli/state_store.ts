@@ -12,24 +12,30 @@ export function openStore(dataDirectory: string): HostStore {
       `Cannot find the store "${path}": no host has run on this data folder; name another with -c or --data-dir`,
     );
   }
-  return reported(() => HostStore.open(dataDirectory));
+  return reported(dataDirectory, () => HostStore.open(dataDirectory));
 }
 
 /** Takes the data folder, so that no host can run on it while this process does. @throws {CommandError} when one does */
 export function takeDataFolder(dataDirectory: string): void {
-  if (!exists(dataDirectory)) {
-    throw new CommandError(ExitCode.FAILURE, `Cannot find data folder "${dataDirectory}"`);
-  }
-  reported(() => lockDataDirectory(dataDirectory));
+  reported(dataDirectory, () => lockDataDirectory(dataDirectory));
 }
 
-/** Makes what is wrong with store or folder the end of the command. */
-export function reported<T>(work: () => T): T {
+/** Makes what is wrong with the data folder or its store the end of the command. */
+export function reported<T>(dataDirectory: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof StoreError || error instanceof HostLockError)) throw error;
-    throw new CommandError(ExitCode.FAILURE, error.message);
+    if (error instanceof StoreError || error instanceof HostLockError) {
+      throw new CommandError(ExitCode.FAILURE, error.message);
+    }
+    const { NotFound, PermissionDenied, NotADirectory } = Deno.errors;
+    const expected = [NotFound, PermissionDenied, NotADirectory];
+    if (!expected.some((kind) => error instanceof kind)) throw error;
+    const reason = (error as Error).message.replace(/ \(os error.*$/s, "");
+    throw new CommandError(
+      ExitCode.FAILURE,
+      `Cannot use data folder "${dataDirectory}": ${reason}; name another with -c or --data-dir`,
+    );
   }
 }
 

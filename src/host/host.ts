@@ -13,6 +13,7 @@ import { storePlugin } from "../plugin/store_copy.ts";
 import { lockDataDirectory } from "../store/host_lock.ts";
 import { HostStore } from "../store/host_store.ts";
 import { isHeld } from "./cell_steering.ts";
+import { note } from "./audited.ts";
 import { RunningControl } from "./control.ts";
 import { prepareDataDirectory } from "./data_directory.ts";
 import { type Plan, usedPlugins } from "./plan.ts";
@@ -71,7 +72,12 @@ export async function runHost(
       supervisor,
       history: store,
     });
-    await using reloads = await Reloads.start(running, { ...options, history: store, supervisor });
+    await using reloads = await Reloads.start(running, {
+      ...options,
+      history: store,
+      supervisor,
+      audit: (change, result) => note(store, change, { before: null, after: null, result }),
+    });
     const control = new RunningControl({
       dataDirectory,
       store,

@@ -9,7 +9,7 @@ import { PipelineStore } from "../store/pipeline_store.ts";
 export interface StateProblem {
   path: string;
   message: string;
-  /** The file itself is damaged: it can be moved aside. */
+  /** Nothing can start with the file: it can be moved aside. */
   corrupt: boolean;
 }
 
@@ -32,22 +32,32 @@ export async function checkState(
 
 function checkDatabase(
   path: string,
-  open: () => { integrity(): string[]; close(): void },
+  open: () => PipelineStore | HostStore,
 ): StateProblem[] {
   try {
     const store = open();
     try {
-      return store.integrity().map((message) => ({
-        path,
-        message: `${path}: ${message}`,
-        corrupt: true,
-      }));
+      const problems = store.integrity();
+      const corrupt = problems.length > 0 && isUseless(store, problems);
+      return problems.map((message) => ({ path, message: `${path}: ${message}`, corrupt }));
     } finally {
       store.close();
     }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
     return [{ path, message: error.message, corrupt: error.code === "Corrupt" }];
+  }
+}
+
+/** A pipeline lives on with damaged letters and buffer rows; moving them aside would cost its checkpoint. */
+function isUseless(store: PipelineStore | HostStore, problems: string[]): boolean {
+  if (store instanceof HostStore || problems[0]!.startsWith("Structure ")) return true;
+  try {
+    store.checkpoint();
+    return false;
+  } catch (error) {
+    if (error instanceof StoreError) return true;
+    throw error;
   }
 }
 

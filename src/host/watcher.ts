@@ -4,7 +4,7 @@ export interface FolderWatcherOptions {
   folders: () => Iterable<string>;
   /** Between two scans at the latest, in ms. */
   intervalMs: number;
-  /** Quiet time after a change before a scan, in ms. */
+  /** Time after a change before a scan, in ms. */
   debounceMs: number;
   /** Looks for changes. True: something is under way, look again after the quiet time. Must not throw. */
   scan: () => Promise<boolean>;
@@ -28,10 +28,9 @@ export class FolderWatcher implements AsyncDisposable {
     this.#interval = setInterval(() => this.#scan(), options.intervalMs);
   }
 
-  /** Scans after the quiet time, which starts anew with each call. */
+  /** Scans after the quiet time, which does not start anew: what is never quiet must be scanned as well. */
   soon(): void {
-    if (this.#closed) return;
-    clearTimeout(this.#timer);
+    if (this.#closed || this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.#scan(), this.#options.debounceMs);
   }
 
@@ -45,6 +44,8 @@ export class FolderWatcher implements AsyncDisposable {
   }
 
   #scan(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#scanning = this.#scanning.then(async () => {
       if (this.#closed) return;
       // Before the scan, so that nothing falls between them.

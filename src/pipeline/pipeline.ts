@@ -5,14 +5,12 @@ import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "./s
 import { type CellRecorder, ComponentState } from "../../ffi/flight_recorder.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { Checkpoints } from "./checkpoints.ts";
-import { Line, type Stage } from "./line.ts";
-import { type Consumer, Node, type Surroundings } from "./node.ts";
+import { findLines, makeNodes } from "./graph.ts";
+import type { Node, Surroundings } from "./node.ts";
 import { ProcessorNode } from "./processor_node.ts";
 import { ReactionNode } from "./reaction_node.ts";
 import { Replayer } from "./replayer.ts";
-import { openSource } from "./open_source.ts";
 import { SourceNode } from "./source_node.ts";
-import { Suspicion } from "./suspicion.ts";
 
 /** A component could not be brought up; everything that had been is down again. */
 export class ComponentError extends Error {
@@ -126,7 +124,8 @@ export class Pipeline implements Surroundings {
   }
 
   calm(): void {
-    if (this.#nodes.every(({ suspicion }) => suspicion === null)) this.#findLines();
+    if (this.strict || this.#nodes.some(({ suspicion }) => suspicion !== null)) return;
+    findLines(this.#sources, this.#options.spec.pipeline.components);
   }
 
   count(
@@ -304,7 +303,14 @@ export class Pipeline implements Surroundings {
       },
       sourceNumber: (id) => this.#sources.find((source) => source.id === id)?.number ?? 0,
     });
-    this.#connect(checkpoint.marks);
+    const { nodes, sources } = makeNodes(this.#options, {
+      around: this,
+      store,
+      marks: checkpoint.marks,
+    });
+    this.#nodes.push(...nodes);
+    this.#sources.push(...sources);
+    this.calm();
     this.#checkpoints = new Checkpoints(this, {
       store,
       sources: this.#sources,
@@ -326,74 +332,6 @@ export class Pipeline implements Surroundings {
       const { message } = error as Error;
       const place = { pipeline: this.pipelineId, component: "", plugin: "" };
       throw new ComponentError({ ...place, call: "load", code: "StoreFailed", message });
-    }
-  }
-
-  #connect(marks: readonly Mark[]): void {
-    const { spec, instances, recorder, firstSource, maxPending, suspects } = this.#options;
-    const { pipeline, partitionIndex } = spec;
-    const nodes = new Map<string, Node>();
-    for (const [i, component] of pipeline.components.entries()) {
-      const instance = instances[i]!;
-      let node: Node & Partial<Consumer>;
-      if (component.kind === "source") {
-        const number = this.#sources.length;
-        const { polled } = recorder.readSource(firstSource + number);
-        const { sequence, position } = marks.find(({ source }) => source === component.id) ??
-          { sequence: 0, position: new Uint8Array(0) };
-        const { batch } = pipeline;
-        const source = openSource(instance, this, {
-          number,
-          sequence,
-          replayed: Number(polled ?? 0n),
-          position,
-          batch,
-          store: this.#store!,
-          buffer: component.buffer ?? null,
-          report: (reading) => recorder.setBuffer(instance.index, reading),
-        });
-        this.#sources.push(source);
-        node = source;
-      } else if (component.kind === "processor") {
-        const { batch } = pipeline;
-        node = new ProcessorNode(instance, this, { batch, delivery: component.delivery! });
-      } else {
-        const delivery = component.delivery!;
-        node = new ReactionNode(instance, this, { delivery, maxPending });
-      }
-      const suspected = suspects.filter((one) =>
-        one.pipeline === pipeline.id && one.partition === partitionIndex &&
-        one.component === component.id
-      );
-      if (suspected.length > 0) node.suspicion = new Suspicion(suspected);
-      nodes.set(component.id, node);
-      this.#nodes.push(node);
-      for (const { component: from, output } of component.from) {
-        const producer = nodes.get(from);
-        if (producer instanceof SourceNode) producer.consumers.push(node as Node & Consumer);
-        else if (producer instanceof ProcessorNode) {
-          producer.consumers[output]!.push(node as Node & Consumer);
-        }
-      }
-    }
-    this.calm();
-  }
-
-  /** Finds the sources that a straight line follows; strict validation looks at every batch in between. */
-  #findLines(): void {
-    if (this.strict) return;
-    const { components } = this.#options.spec.pipeline;
-    const single = new Set(components.filter(({ from }) => from.length === 1).map(({ id }) => id));
-    for (const source of this.#sources.filter(({ buffered }) => !buffered)) {
-      const stages: Stage[] = [];
-      let consumers: readonly Consumer[] = source.consumers;
-      while (consumers.length === 1) {
-        const node = consumers[0] as ReactionNode | ProcessorNode;
-        if (!single.has(node.id)) break;
-        stages.push(node);
-        consumers = node instanceof ProcessorNode ? node.consumers[0]! : [];
-      }
-      if (stages.at(-1) instanceof ReactionNode) source.line = Line.of(source, stages);
     }
   }
 

@@ -1,6 +1,6 @@
 /** One change that somebody asked for. */
 export interface AuditRecord {
-  /** By which way it was asked: "admin socket", "http", "command line". */
+  /** By which way it was asked: "admin socket", "http", "command line", "watcher", "signal". */
   who: string;
   /** What was done, as "plugin.disable". */
   action: string;

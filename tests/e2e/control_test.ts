@@ -354,6 +354,13 @@ Deno.test("without a host that answers, commands say so; a data folder in use is
       /Cannot reach a busbar on data folder ".*start it/,
     );
     assert.match(await site.failure("reload", "probe"), /Cannot reach a busbar/);
+    const nowhere = new Site(join(site.folder, "nowhere"));
+    assert.match(
+      await nowhere.failure("disable", "probe"),
+      /Cannot use data folder ".*nowhere\/data"/,
+    );
+    assert.match(await nowhere.failure("state", "check"), /Cannot find data folder/);
+    assert.match((await site.run("disable", "never")).stdout, /it has not been used/);
     lockDataDirectory(site.data);
     const held = new RegExp(`the busbar with pid ${Deno.pid} uses it.*does not answer`);
     assert.match(await site.failure("disable", "probe"), held);
@@ -420,6 +427,17 @@ Deno.test("state check passes what is sound, also while the host runs, and names
     });
     assert.equal((await site.run("state", "check")).code, 0);
     const database = join(site.data, "pipelines/one/pipeline.db");
+    {
+      const store = site.store("one");
+      store.commit({ marks: [], states: [], deadLetters: letters(2) });
+      store.close();
+      using db = new DatabaseSync(database);
+      db.exec("UPDATE letters SET payload = x'00' WHERE id = 1");
+    }
+    const spared = await site.failure("state", "check", "--repair");
+    assert.match(spared, /Dead letter 1: checksum differs/);
+    assert.doesNotMatch(spared, / is now /);
+    assert.equal((await site.json("dlq", "drop", "one", "--all")).count, 2);
     await Deno.writeTextFile(database, "this was a database ".repeat(100));
     const copies = join(site.data, "plugins/probe");
     const [{ name: digest }] = await Array.fromAsync(Deno.readDir(copies)) as [Deno.DirEntry];

@@ -10,6 +10,7 @@ import { main, PROJECT } from "../../scripts/lib/files.ts";
 import { ALL_FAULTS } from "./faults/all.ts";
 import { mountDisk, unmountDisk } from "./faults/disk.ts";
 import type { Fault, Scene } from "./faults/fault.ts";
+import { replayLetters } from "./faults/reactions.ts";
 import { Chaos } from "./lib/chaos.ts";
 import type { Verdict } from "./lib/expectation.ts";
 import { SoakHost } from "./lib/host.ts";
@@ -129,6 +130,8 @@ async function soak(options: Options, folder: string): Promise<[Result, problems
     if (!await until(() => host.ready(), START_MS)) problems.push("the pipelines do not start");
     const chaos = new Chaos(scene, { faults: await chooseFaults(scene, options.faults), random });
     await chaos.run(options.minutes * 60_000);
+    await until(() => host.ready(), START_MS);
+    if (!await replayLetters(host, START_MS)) problems.push("dead letters are left");
     await finish(places, { host, feeder });
     problems.push(...host.surprises);
     const verdict = await judge(places.raw);

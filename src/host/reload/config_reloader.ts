@@ -1,10 +1,10 @@
-import { logText } from "../../log.ts";
-import { setupLogging } from "../../log.ts";
+import { logText, setupLogging } from "../../log.ts";
 import type { Applied, Supervisor } from "../../cell/supervisor.ts";
 import { ConfigError, formatDiagnostic } from "../../config/diagnostic.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { findPlugins, type PluginSet } from "../plugin_set.ts";
+import type { ReloadAudit } from "./plugin_reloader.ts";
 import type { RunningPlan } from "./running_plan.ts";
 
 const CATEGORY = ["busbar", "host"];
@@ -14,6 +14,7 @@ export interface ConfigReloaderOptions {
   load: () => Promise<LoadedConfig>;
   pluginDirs: readonly string[];
   supervisor: Pick<Supervisor, "setLogLevel">;
+  audit: ReloadAudit;
 }
 
 /** What a reload of the configuration has done. */
@@ -57,8 +58,9 @@ export class ConfigReloader {
     });
   }
 
-  /** {@linkcode reload}, with what comes of it in the log. */
-  async reloadAndReport(): Promise<void> {
+  /** {@linkcode reload}, with what comes of it in the log and the audit log. */
+  async reloadAndReport(who: "watcher" | "signal"): Promise<void> {
+    const change = { who, action: "config.reload", target: this.#running.loaded.source.file };
     try {
       const { added, removed, changed, needRestart } = await this.reload();
       const parts = Object.entries({ added, removed, changed }).filter(([, cells]) =>
@@ -66,6 +68,7 @@ export class ConfigReloader {
       ).map(([what, cells]) => `${what} ${cells.join(", ")}`);
       const text = `Configuration reloaded: ${parts.join("; ") || "no cell has changed"}`;
       logText(CATEGORY, "info", { text, properties: { added, removed, changed } });
+      this.#options.audit(change, "ok");
       for (const setting of needRestart) {
         const text = `Setting "${setting}" has changed, but counts only after a restart of busbar`;
         logText(CATEGORY, "warning", { text, properties: { setting } });
@@ -74,6 +77,7 @@ export class ConfigReloader {
       const { message } = error as Error;
       const text = `Cannot reload the configuration, the one before runs on: ${message}`;
       logText(CATEGORY, "error", { text, properties: {} });
+      this.#options.audit(change, message);
       for (const diagnostic of error instanceof ConfigError ? error.diagnostics : []) {
         const text = formatDiagnostic(diagnostic).split("\n")[0]!;
         logText(CATEGORY, diagnostic.severity, { text, properties: { config: diagnostic.path } });

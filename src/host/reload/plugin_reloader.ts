@@ -14,7 +14,14 @@ export interface PluginReloaderOptions {
   /** Folders given besides those of the configuration. */
   pluginDirs: readonly string[];
   history: VersionHistory;
+  audit: ReloadAudit;
 }
+
+/** Notes a change that nobody asked for through the API; `result` is "ok" or why it failed. */
+export type ReloadAudit = (
+  change: { who: "watcher" | "signal"; action: string; target: string },
+  result: string,
+) => void;
 
 /** Takes new files of plugins while pipelines run, and goes back to those before. */
 export class PluginReloader {
@@ -137,10 +144,12 @@ export class PluginReloader {
   }
 
   async #tryReload(name: string, found: PluginSet): Promise<void> {
+    const change = { who: "watcher", action: "plugin.reload", target: name } as const;
     try {
       await this.#reload(name, found);
+      this.#options.audit(change, "ok");
     } catch (error) {
-      say("error", `Cannot take the changed plugin "${name}": ${(error as Error).message}`, name);
+      this.#options.audit(change, (error as Error).message);
     }
   }
 

@@ -4,7 +4,7 @@ import { logText } from "../../log.ts";
 import { inspectPlugin, isGood } from "../../plugin/inspect.ts";
 import { FolderWatcher } from "../watcher.ts";
 import { ConfigReloader } from "./config_reloader.ts";
-import { PluginReloader } from "./plugin_reloader.ts";
+import { PluginReloader, type ReloadAudit } from "./plugin_reloader.ts";
 import { PluginScan } from "./plugin_scan.ts";
 import type { RunningPlan, VersionHistory } from "./running_plan.ts";
 import type { Supervisor } from "../../cell/supervisor.ts";
@@ -16,6 +16,7 @@ export interface ReloadsOptions {
   pluginDirs: readonly string[];
   history: VersionHistory;
   supervisor: Pick<Supervisor, "setLogLevel">;
+  audit: ReloadAudit;
 }
 
 /** All that changes a running host's work: on request, on SIGHUP and when files change. */
@@ -23,7 +24,7 @@ export class Reloads implements AsyncDisposable {
   readonly plugins: PluginReloader;
   readonly config: ConfigReloader;
   readonly #watchers: FolderWatcher[] = [];
-  readonly #hangup = () => void this.config.reloadAndReport();
+  readonly #hangup = () => void this.config.reloadAndReport("signal");
 
   private constructor(running: RunningPlan, options: ReloadsOptions) {
     this.plugins = new PluginReloader(running, options);
@@ -99,7 +100,7 @@ function watchConfig(
         return true;
       }
       known = content;
-      await reloader.reloadAndReport();
+      await reloader.reloadAndReport("watcher");
       return false;
     }),
   });

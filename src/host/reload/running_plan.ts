@@ -57,7 +57,7 @@ export class RunningPlan {
   #running: Running;
 
   constructor(running: Running, options: RunningPlanOptions) {
-    this.#running = running;
+    this.#running = fromStore(running);
     this.#options = options;
   }
 
@@ -120,7 +120,7 @@ export class RunningPlan {
     const applied = await supervisor.apply({ pipelines: plan.pipelines, plugins: stored }, {
       force,
     });
-    this.#running = { loaded, plan, stored };
+    this.#running = fromStore({ loaded, plan, stored });
     for (const [name, { directory, manifest }] of stored) {
       const digest = basename(directory);
       if (history.current(name)?.digest === digest) continue;
@@ -153,4 +153,15 @@ export class RunningPlan {
       throw new ReloadError("store", (cause as Error).message, { cause });
     }
   }
+}
+
+/** Reads plugins in use from their copies from now on: what lies where they were found may change or go. */
+function fromStore({ loaded, plan, stored }: Running): Running {
+  const plugins = plan.plugins.plugins.map((plugin) => {
+    const copy = stored.get(plugin.name);
+    return copy === undefined
+      ? plugin
+      : { ...plugin, library: copy.library, folder: copy.directory };
+  });
+  return { loaded, plan: { ...plan, plugins: { ...plan.plugins, plugins } }, stored };
 }

@@ -42,6 +42,7 @@ pipelines:
     validate: "strict",
     batch: { maxEvents: 64, maxBytes: 65536, maxDelayMs: 1, inFlight: 2 },
     checkpointIntervalMs: 250,
+    deadLetters: { maxBytes: 256 * 2 ** 20, maxAgeMs: 30 * 86_400_000 },
     limits: { memoryBytes: 2 ** 29, descriptors: 1024, cpu: 0.5 },
     restart: { initialMs: 100, maxMs: 30_000, multiplier: 2, maxRestarts: 3, windowMs: 60_000 },
     timeouts: { createMs: 30_000, callMs: 9000, stopMs: 1000, healthMs: 2000 },
@@ -70,6 +71,10 @@ pipelines:
         outputs: ["good", "errors"],
         blocking: false,
         replayable: false,
+        delivery: {
+          retry: { initialMs: 100, maxMs: 30_000, multiplier: 2, maxAttempts: 0, jitter: 0.2 },
+          onFailure: "dead_letter",
+        },
       },
       {
         id: "last",
@@ -81,6 +86,10 @@ pipelines:
         outputs: ["out"],
         blocking: false,
         replayable: false,
+        delivery: {
+          retry: { initialMs: 100, maxMs: 30_000, multiplier: 2, maxAttempts: 0, jitter: 0.2 },
+          onFailure: "dead_letter",
+        },
       },
       {
         id: "out",
@@ -93,7 +102,7 @@ pipelines:
         blocking: false,
         replayable: false,
         delivery: {
-          retry: { initialMs: 1000, maxMs: 30_000, multiplier: 2, maxAttempts: 5 },
+          retry: { initialMs: 1000, maxMs: 30_000, multiplier: 2, maxAttempts: 5, jitter: 0.2 },
           onFailure: "stop",
         },
       },

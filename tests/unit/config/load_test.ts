@@ -32,14 +32,15 @@ Deno.test("loadConfig() fills in every default", async () => {
         validate: "normal",
         batch: { max_events: 1024, max_bytes: 2 ** 20, max_delay: 5, in_flight: 4 },
         checkpoint_interval: 1000,
+        dead_letters: { max_bytes: 256 * 2 ** 20, max_age: 30 * 86_400_000 },
         sources: { in: { use: "builtin/generate" } },
         processors: {},
         reactions: {
           out: {
             use: "builtin/discard",
             from: ["in"],
-            retry: { initial: 100, max: 30_000, multiplier: 2, max_attempts: 0 },
-            on_failure: "drop",
+            retry: { initial: 100, max: 30_000, multiplier: 2, max_attempts: 0, jitter: 0.2 },
+            on_failure: "dead_letter",
           },
         },
       },

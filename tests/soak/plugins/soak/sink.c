@@ -3,7 +3,7 @@
  * The control file holds one word and a number, and is looked at with every write:
  *   fail N     FAILED at one of N events        again        takes nothing
  *   slow N     waits N ms                       pending N    PENDING; a thread ends batches in any order, one of N FAILED
- *   unsynced   flush fails
+ *   unsynced   flush fails                  refuse N     INVALID at one of N events
  * Anything else, and no file: it behaves. */
 #include <pthread.h>
 
@@ -57,13 +57,13 @@ static void sink_destroy(void *self) {
   free(s);
 }
 
-/* Takes the records, down to one at random where one of `fail_one_of` is to fail. OK or FAILED, with *done. */
-static int32_t take(sink_t *s, const busbar_batch_t *batch, unsigned int fail_one_of, uint32_t *done) {
+/* Takes the records, down to one at random where one of `fail_one_of` is to fail. OK, or `failure`, with *done. */
+static int32_t take(sink_t *s, const busbar_batch_t *batch, unsigned int fail_one_of, int32_t failure, uint32_t *done) {
   busbar_iterator_t it = busbar_iterate(batch);
   const busbar_record_t *record;
   *done = 0;
   while ((record = busbar_next(&it)) != NULL) {
-    if (fail_one_of > 0 && rand_r(&s->seed) % fail_one_of == 0) return BUSBAR_FAILED;
+    if (fail_one_of > 0 && rand_r(&s->seed) % fail_one_of == 0) return failure;
     if (!soak_print(&s->lines, "%.*s %" PRIu64 "\n", (int)record->payload_length, (const char *)busbar_payload(record),
                     record->sequence))
       return BUSBAR_FAILED;
@@ -91,7 +91,7 @@ static void *complete_held(void *self) {
       uint32_t done;
       int32_t status;
       s->held[at] = s->held[--s->held_count];
-      status = take(s, &batch, fails ? batch.count + 1 : 0, &done);
+      status = take(s, &batch, fails ? batch.count + 1 : 0, BUSBAR_FAILED, &done);
       pthread_mutex_unlock(&s->lock);
       s->context->host->complete(s->context, batch.id, status, done, busbar_string(status == BUSBAR_OK ? "" : "Asked to fail"));
       pthread_mutex_lock(&s->lock);
@@ -158,12 +158,14 @@ static int32_t sink_write(void *self, busbar_batch_t *batch) {
   sink_t *s = self;
   char mode[16];
   unsigned int number = mode_of(s, mode);
+  int refuses = strcmp(mode, "refuse") == 0;
   int32_t status;
   if (strcmp(mode, "again") == 0) return BUSBAR_AGAIN;
   if (strcmp(mode, "pending") == 0) return hold(s, batch, number);
   if (strcmp(mode, "slow") == 0) usleep(number * 1000);
   pthread_mutex_lock(&s->lock);
-  status = take(s, batch, strcmp(mode, "fail") == 0 ? number : 0, &batch->done);
+  status = take(s, batch, refuses || strcmp(mode, "fail") == 0 ? number : 0, refuses ? BUSBAR_INVALID : BUSBAR_FAILED,
+                &batch->done);
   pthread_mutex_unlock(&s->lock);
   return status == BUSBAR_OK ? status : busbar_error(s->context, status, "Cannot write: asked to fail");
 }
