@@ -22,21 +22,17 @@ export class ReloadError extends Error {
   }
 }
 
-/** What the end of a cell that was to take over says; `waiting` is what the host waited for. */
-export function successorError(
-  cell: string,
-  exit: LastExit | undefined,
-  waiting: "load" | "pause" | "start",
-): ReloadError {
-  const phase = phaseOf(exit?.call, waiting);
-  const why = exit?.message ?? "it was stopped meanwhile";
-  return new ReloadError(phase, `Cannot reload cell "${cell}" in ${phase}: ${why}`);
+/** `what` is what cannot be done, such as `reload cell "web"`. */
+export function reloadError(what: string, phase: ReloadPhase, why: string): ReloadError {
+  return new ReloadError(phase, `Cannot ${what} in ${phase}: ${why}`);
 }
 
-function phaseOf(
-  call: LastExit["call"] | undefined,
+/** In which phase a cell that was to take over has ended; `waiting` is what the host waited for. */
+export function phaseOf(
+  exit: LastExit | undefined,
   waiting: "load" | "pause" | "start",
 ): ReloadPhase {
+  const call = exit?.call;
   if (call === "load" || call === "create" || call === "restore" || call === "start") return call;
   return waiting;
 }

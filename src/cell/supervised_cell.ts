@@ -5,7 +5,7 @@ import type { ComponentPlace, PlannedCell } from "./cell_plan.ts";
 import { type CellEnd, CellRun, type CellSurroundings } from "./cell_run.ts";
 import type { CellPlugin } from "./protocol.ts";
 import { isFinal, type PipelineStatus, PipelineStatuses } from "./pipeline_statuses.ts";
-import { ReloadError, successorError } from "./reload_error.ts";
+import { phaseOf, type ReloadError, reloadError } from "./reload_error.ts";
 import { ReloadRecord, type ReloadView } from "./reload_record.ts";
 import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import type { MetricReading } from "./recorder_reader.ts";
@@ -330,18 +330,20 @@ export class SupervisedCell {
       this.#successor = this.#spawnSuccessor(work);
       await this.#successor.prepared();
       if (!this.#paused) {
-        waiting = "pause";
-        paused = performance.now();
-        // When it ends instead, its successor goes on from the checkpoint it left.
-        if (old !== undefined) await old.pause().catch(() => old.ended);
+        if (old !== undefined) {
+          waiting = "pause";
+          paused = performance.now();
+          // When it ends instead, its successor goes on from the checkpoint it left.
+          await old.pause().catch(() => old.ended);
+          this.#history.keepPositions(old);
+        }
         waiting = "start";
-        if (old !== undefined) this.#history.keepPositions(old);
         await this.#successor.proceed(this.#history.resume);
       }
       if (this.#stopping) throw new Error("it is being stopped");
     } catch (error) {
-      const problem = await this.#dropSuccessor(error as Error, waiting);
-      this.#reloads.failed(this.plan.name, problem);
+      const problem = await this.#dropSuccessor(error as Error, { work, waiting });
+      if (work !== this.#work) this.#reloads.failed(this.plan.name, problem);
       if (old === undefined || !await this.#goBack(old, paused !== undefined)) {
         this.#statuses.restore(statuses);
       }
@@ -356,16 +358,14 @@ export class SupervisedCell {
       this.#early = [];
       return this.#spawn(work, { pipelines: this.#unfinished(work.plan), standby: true });
     } catch (cause) {
-      const { message } = spawnFailure(cause as Error, new Date());
-      throw new ReloadError("load", `Cannot reload cell "${this.plan.name}" in load: ${message}`, {
-        cause,
-      });
+      throw new Error(spawnFailure(cause as Error, new Date()).message, { cause });
     }
   }
 
   /** The successor takes the place of the old process, which ends. */
   async #succeed(work: Work, paused: number | undefined): Promise<void> {
     const old = this.#run;
+    const isReload = work !== this.#work;
     const gap = paused === undefined ? null : Math.round(performance.now() - paused);
     if (old !== undefined) this.#history.keep(old);
     this.#run = this.#successor;
@@ -373,7 +373,7 @@ export class SupervisedCell {
     this.#adopt(work);
     this.#setActive(this.#paused ? "paused" : "running");
     for (const take of this.#early) take();
-    this.#reloads.succeeded(this.plan.name, gap);
+    if (isReload) this.#reloads.succeeded(this.plan.name, gap);
     this.#wait.resolve();
     if (this.#life === undefined) this.#begin();
     if (old === undefined) return;
@@ -390,17 +390,17 @@ export class SupervisedCell {
   /** Ends the successor, and tells why it did not succeed. */
   async #dropSuccessor(
     error: Error,
-    waiting: "load" | "pause" | "start",
+    { work, waiting }: { work: Work; waiting: "load" | "pause" | "start" },
   ): Promise<ReloadError> {
+    const what = `${work === this.#work ? "start" : "reload"} cell "${this.plan.name}"`;
     const successor = this.#successor;
-    if (successor === undefined) {
-      return error instanceof ReloadError ? error : new ReloadError(waiting, error.message);
-    }
+    if (successor === undefined) return reloadError(what, waiting, error.message);
     successor.abandon();
     const { exit } = await successor.ended;
     this.#successor = undefined;
     successor.close();
-    return successorError(this.plan.name, exit, waiting);
+    const why = exit?.message ?? "it was stopped meanwhile";
+    return reloadError(what, phaseOf(exit, waiting), why);
   }
 
   /** Lets the old process go on. False when it has ended: then it is restarted as after any crash. */

@@ -10,6 +10,7 @@ import {
 import type { PluginView } from "../admin/plugins.ts";
 import type { PipelineView } from "../cell/pipeline_view.ts";
 import type { Supervisor } from "../cell/supervisor.ts";
+import { logText } from "../log.ts";
 import type { AuditEntry } from "../store/audit.ts";
 import { StoreError } from "../store/errors.ts";
 import type { DesiredState, HostStore } from "../store/host_store.ts";
@@ -82,6 +83,19 @@ export class RunningControl implements HostControl {
       ...pipeline,
       desired: blocked.includes(pipeline.id) ? "stopped" : this.#desired(pipeline.id),
     }));
+  }
+
+  /** Says in the log which pipelines are not started, since nobody may remember why. */
+  reportHeld(): void {
+    for (const { id, status, desired } of this.pipelines()) {
+      if (status === "disabled" || desired === "running") continue;
+      const plugin = this.#disabledFor(id);
+      const why = plugin === undefined
+        ? `it was ${desired}; "busbar pipeline start ${id}" starts it`
+        : `plugin "${plugin}" was disabled; "busbar enable ${plugin}" allows it again`;
+      const text = `Pipeline "${id}" is not started: ${why}`;
+      logText(["busbar", "host"], "warning", { text, properties: { pipeline: id } });
+    }
   }
 
   /** Plugins as the API shows them: disabled also where an operator did it. */
@@ -182,7 +196,7 @@ export class RunningControl implements HostControl {
 
   async #actOnPipeline(id: string, action: PipelineAction): Promise<void> {
     const members = this.#cells.members([id]);
-    this.#check(this.#view(id), action, members);
+    this.#check(this.#view(id), action);
     const before = new Map(members.map((member) => [member, this.#desired(member)]));
     this.#store.setDesired(new Map(members.map((member) => [member, WANTED[action]])));
     try {
@@ -195,15 +209,13 @@ export class RunningControl implements HostControl {
   }
 
   /** Whether the action makes sense. */
-  #check({ id, status }: PipelineView, action: PipelineAction, members: string[]): void {
+  #check({ id, status }: PipelineView, action: PipelineAction): void {
     const refuse = (code: string, why: string): never => {
       throw new ControlError(409, code, `Cannot ${action} pipeline "${id}": ${why}`);
     };
     if (status === "disabled") refuse("SetInConfiguration", "the configuration disables it");
-    const blocked = this.#blocked(this.#supervisor.pipelines())
-      .find((pipeline) => members.includes(pipeline.id));
-    if (WANTED[action] === "running" && blocked !== undefined) {
-      const { plugin } = blocked.components.find(({ plugin }) => !this.#store.isEnabled(plugin))!;
+    const plugin = this.#disabledFor(id);
+    if (WANTED[action] === "running" && plugin !== undefined) {
       refuse("PluginDisabled", `plugin "${plugin}" is disabled; enable it first`);
     }
     if (action === "pause" && status !== "running" && status !== "paused") {
@@ -229,6 +241,14 @@ export class RunningControl implements HostControl {
     return pipelines.filter(({ components }) =>
       components.some(({ plugin }) => !this.#store.isEnabled(plugin))
     );
+  }
+
+  /** The disabled plugin that keeps the pipeline's cells from being started, if there is one. */
+  #disabledFor(id: string): string | undefined {
+    const members = this.#cells.members([id]);
+    return this.#supervisor.pipelines().filter((pipeline) => members.includes(pipeline.id))
+      .flatMap(({ components }) => components.map(({ plugin }) => plugin))
+      .find((plugin) => !this.#store.isEnabled(plugin));
   }
 
   #pipelineOutcome(id: string): PipelineOutcome {

@@ -87,6 +87,7 @@ export async function runHost(
     });
     const address = listen(config, { servers, control });
     supervisor.start();
+    control.reportHeld();
     announce(plan, address);
     giveBackMemory();
     const done = supervisor.whenAllCompleted().then(() => "done" as const);

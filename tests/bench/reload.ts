@@ -25,7 +25,8 @@ const TARGETS = { median: 100, worst: 500 };
 
 /** What host and cell hold. */
 interface Held {
-  memory_mb: number;
+  host_memory_mb: number;
+  cell_memory_mb: number;
   threads: number;
   descriptors: number;
 }
@@ -45,16 +46,17 @@ interface Figures {
 }
 
 async function heldBy(host: SoakHost): Promise<Held> {
-  const held: Held = { memory_mb: 0, threads: 0, descriptors: 0 };
+  const held: Held = { host_memory_mb: 0, cell_memory_mb: 0, threads: 0, descriptors: 0 };
   for (const pid of [host.pid, ...await host.cells()]) {
     const status = await Deno.readTextFile(`/proc/${pid}/status`);
     const number = (name: string) =>
       Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(status)![1]);
-    held.memory_mb += number("VmRSS") / 1000;
+    held[pid === host.pid ? "host_memory_mb" : "cell_memory_mb"] += Math.round(
+      number("VmRSS") / 1000,
+    );
     held.threads += number("Threads");
     held.descriptors += [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
   }
-  held.memory_mb = Math.round(held.memory_mb);
   return held;
 }
 
@@ -138,7 +140,9 @@ function print(figures: Figures): void {
   line("gap without events, worst", `${worst.toFixed(0)} ms${over(worst, TARGETS.worst)}`);
   line("events", String(figures.events));
   line("lost, double, reordered", `${figures.lost}, ${figures.duplicates}, ${figures.reordered}`);
-  line(`memory, at reload ${WARM_UP} and last`, `${from.memory_mb} MB, ${to.memory_mb} MB`);
+  line(`at reload ${WARM_UP}, at the last:`, "");
+  line("memory of the host", `${from.host_memory_mb} MB, ${to.host_memory_mb} MB`);
+  line("memory of the cell", `${from.cell_memory_mb} MB, ${to.cell_memory_mb} MB`);
   line("threads", `${from.threads}, ${to.threads}`);
   line("descriptors", `${from.descriptors}, ${to.descriptors}`);
 }

@@ -144,6 +144,10 @@ Deno.test("pipelines are stopped, started, paused, resumed and restarted; what w
         "stopped",
         "paused",
       ]]);
+      await busbar.log(({ message }) =>
+        message ===
+          'Pipeline "logs" is not started: it was paused; "busbar pipeline start logs" starts it'
+      );
       await site.json("pipeline", "resume", "logs");
       await busbar.pipeline("logs", runs);
       const [last, first] = await busbar.get("/api/v1/audit?limit=2&offset=0");

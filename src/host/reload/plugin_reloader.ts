@@ -92,7 +92,7 @@ export class PluginReloader {
             ? this.#appeared(now!, unsettled)
             : this.#gone(old, { found, unsettled });
           if (one !== undefined) kept.push(one);
-        } else if (unsettled.has(now.path) || !await this.#hasChanged(now)) kept.push(old);
+        } else if (isUnder(unsettled, now.path) || !await this.#hasChanged(now)) kept.push(old);
         else if (this.#running.isUsed(name)) {
           kept.push(old);
           changed.push(name);
@@ -104,7 +104,7 @@ export class PluginReloader {
   }
 
   #appeared(now: GoodInspection, unsettled: ReadonlySet<string>): GoodInspection | undefined {
-    if (unsettled.has(now.path)) return undefined;
+    if (isUnder(unsettled, now.path)) return undefined;
     const { name, path, manifest } = now;
     say("info", `Plugin "${name}" ${manifest.version} found in "${path}"`, name);
     return now;
@@ -115,7 +115,7 @@ export class PluginReloader {
     { found, unsettled }: { found: PluginSet; unsettled: ReadonlySet<string> },
   ): GoodInspection | undefined {
     const { name, path } = old;
-    if (unsettled.has(path)) return old;
+    if (isUnder(unsettled, path)) return old;
     // One that is there, but broken, was told of already.
     const isThere = found.problems.some((problem) => isWithin(problem.path, path));
     if (!this.#running.isUsed(name)) {
@@ -186,7 +186,7 @@ export class PluginReloader {
   #report(found: PluginSet, unsettled: ReadonlySet<string>): void {
     const known = new Set(this.#running.plugins.problems.map(({ message }) => message));
     for (const { code, path, message } of found.problems) {
-      if (known.has(message) || unsettled.has(path)) continue;
+      if (known.has(message) || isUnder(unsettled, path)) continue;
       logText(CATEGORY, "warning", { text: message, properties: { code, path } });
     }
   }
@@ -194,6 +194,11 @@ export class PluginReloader {
   async #find(): Promise<PluginSet> {
     return await findPlugins(this.#running.config.plugins, this.#options.pluginDirs);
   }
+}
+
+/** Whether a plugin's folder or library is one of the paths, or they name the other of both. */
+function isUnder(paths: ReadonlySet<string>, path: string): boolean {
+  return [...paths].some((one) => isWithin(one, path) || isWithin(path, one));
 }
 
 function digestOf({ folder, library }: GoodInspection): Promise<string> {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { PipelineStore } from "../../../src/store/pipeline_store.ts";
 import { PLUGINS } from "../../fixtures/build.ts";
-import { withBusbar } from "../../support/busbar.ts";
+import { type Busbar, withBusbar } from "../../support/busbar.ts";
+import { PROJECT } from "../../support/c_program.ts";
 import {
   collect,
   collected,
@@ -90,4 +91,66 @@ Deno.test("after the host was killed everything goes on from the last checkpoint
     assert.deepEqual([...new Set(all)].sort((a, b) => a - b), upTo(4000));
     const totals = await collected(join(folder, "totals"));
     assert.match(totals.at(-1)!.payload, /\b4000\b/, "every event was counted once");
+  }));
+
+Deno.test("gzip-archive holds each event exactly once after crashes of cells and of the host", () =>
+  withFolder(async (folder) => {
+    const archive = join(folder, "archive");
+    const last = 3000;
+    const config = {
+      data_dir: join(folder, "data"),
+      plugins: { directories: [PLUGINS, join(PROJECT, "dist/plugins")] },
+      pipelines: {
+        web: {
+          sources: { numbers: numbers(last, { burst: 8, idle: true }) },
+          reactions: {
+            archive: {
+              use: "gzip-archive/archive",
+              from: ["numbers"],
+              config: { directory: archive },
+            },
+            // What holds the pipeline back, so that there is something to crash.
+            slow: collect(["numbers"], { slow_ms: 1 }),
+          },
+          batch: { max_events: 8 },
+          checkpoint_interval: "10ms",
+          restart: { initial: "1ms", max: "1ms", max_restarts: 100 },
+        },
+      },
+    };
+    const at = (busbar: Busbar, events: number, restarts: number) =>
+      busbar.pipeline(
+        "web",
+        (now) =>
+          now.status === "running" && now.restarts === restarts &&
+          now.components[1].eventsIn >= events,
+      );
+    await withBusbar({ config }, async (busbar) => {
+      for (const signal of ["SIGSEGV", "SIGKILL", "SIGABRT"] as const) {
+        const crashes = ["SIGSEGV", "SIGKILL", "SIGABRT"].indexOf(signal);
+        const { cell } = await at(busbar, 300 * (crashes + 1), crashes);
+        Deno.kill(cell.pid, signal);
+      }
+      await at(busbar, 1400, 3);
+      busbar.kill("SIGKILL");
+      await busbar.exited();
+    });
+    await withBusbar({ config }, async (busbar) => {
+      const store = join(folder, "data/pipelines/web/pipeline.db");
+      await busbar.pipeline(
+        "web",
+        () => look(store, (store) => store.checkpoint().marks[0]?.sequence === last),
+      );
+    });
+    const files = [...Deno.readDirSync(archive)].map(({ name }) => name).filter((name) =>
+      name.endsWith(".gz")
+    );
+    const { stdout } = await new Deno.Command("gunzip", {
+      args: ["-c", ...files.sort()],
+      cwd: archive,
+    }).output();
+    const lines = new TextDecoder().decode(stdout).trimEnd().split("\n").map((line) =>
+      parseInt(line)
+    );
+    assert.deepEqual(lines, upTo(last));
   }));

@@ -74,6 +74,7 @@ Deno.test("SIGHUP: only cells whose plan has changed are touched", async () => {
     assert.deepEqual([after.a, Object.keys(after)], [before.a, ["a", "b", "c"]]);
     assert.notEqual(after.b, before.b);
     assert.notEqual(after.c, undefined);
+    assert.equal((await busbar.get("/api/v1/pipelines/c")).reloads.count, 0);
     assert.equal(
       (await busbar.pipeline("b", ({ status }) => status === "running")).reloads.count,
       1,
@@ -106,7 +107,7 @@ Deno.test("when a part fails, the whole is taken back: added, removed and change
     const { a } = two(folder);
     const nowhere = plain(join(folder, "no-such-folder", "x"));
     const word = await change({ a: { ...a, checkpoint_interval: "200ms" }, x: nowhere });
-    assert.match(word, /Cannot reload cell "x" in start: .*x\.sink: Cannot open/);
+    assert.match(word, /Cannot start cell "x" in start: .*x\.sink: Cannot open/);
     for (const id of ["a", "b"]) await busbar.pipeline(id, ({ status }) => status === "running");
     const after = await pids();
     assert.deepEqual(Object.keys(after), Object.keys(before));
