@@ -363,7 +363,7 @@ static void note_crash(uint32_t state, uint64_t pc, uint64_t stack) {
 static void on_signal(int signal, siginfo_t *info, void *context) {
   uint32_t none = BB_CRASH_NONE;
   uint64_t pc = 0, stack = (uint64_t)(uintptr_t)__builtin_frame_address(0);
-  int sent = info->si_code <= 0 && signal != SIGABRT;
+  int sent = info->si_code <= 0;
 #if defined(__x86_64__)
   pc = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
   stack = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RSP];
