@@ -10,7 +10,7 @@ import { main, PROJECT } from "../../scripts/lib/files.ts";
 import type { Expectation } from "../soak/lib/expectation.ts";
 import { SoakHost } from "../soak/lib/host.ts";
 import { FAILING, SoakPlugin } from "../soak/lib/plugins.ts";
-import { until } from "../soak/lib/processes.ts";
+import { pause, until } from "../soak/lib/processes.ts";
 import { Random } from "../soak/lib/random.ts";
 import { finish, judge, makePlaces, startFeeder } from "../soak/lib/rig.ts";
 import { configuration, expectation, type Places } from "../soak/lib/settings.ts";
@@ -21,6 +21,8 @@ const PIPELINE = "soak";
 const START_MS = 60_000;
 /** Reloads before memory, threads and descriptors are compared with those at the end. */
 const WARM_UP = 10;
+/** Time in which idle threads end and garbage is collected, before what is held is read. */
+const REST_MS = 12_000;
 const TARGETS = { median: 100, worst: 500 };
 
 /** What host and cell hold. */
@@ -46,6 +48,7 @@ interface Figures {
 }
 
 async function heldBy(host: SoakHost): Promise<Held> {
+  await pause(REST_MS);
   const held: Held = { host_memory_mb: 0, cell_memory_mb: 0, threads: 0, descriptors: 0 };
   for (const pid of [host.pid, ...await host.cells()]) {
     const status = await Deno.readTextFile(`/proc/${pid}/status`);

@@ -129,6 +129,10 @@ async function soak(options: Options, folder: string): Promise<[Result, problems
     const feeder = startFeeder(places, RATES.port);
     if (!await until(() => host.ready(), START_MS)) problems.push("the pipelines do not start");
     const chaos = new Chaos(scene, { faults: await chooseFaults(scene, options.faults), random });
+    // A run that is interrupted ends as any other, only sooner: nothing stays mounted or running.
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => chaos.stop());
+    }
     await chaos.run(options.minutes * 60_000);
     await until(() => host.ready(), START_MS);
     if (!await replayLetters(host, START_MS)) problems.push("dead letters are left");

@@ -14,6 +14,7 @@ const SPEC: CellSpec = {
   plugins: {},
   pipelines: [],
   descriptors: 64,
+  suspects: [],
 };
 
 interface Seen {
@@ -45,6 +46,7 @@ async function withCell(
       release() {},
     },
     spec: SPEC,
+    standby: false,
     build: "b1",
     recorder: { path: "/proc/1/fd/1", size: 4096 },
     socketPath: join(folder, "socket"),

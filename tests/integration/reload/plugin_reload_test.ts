@@ -129,3 +129,39 @@ Deno.test("nothing is lost over 20 reloads under load, a third of which fail", a
     assert.deepEqual([...new Set(lines.map(({ edition }) => edition))].sort(), [1, 2]);
   });
 });
+
+Deno.test("a cell that is killed while it is replaced loses nothing, and its successor counts on", async () => {
+  await withTally(async ({ busbar, plugins, folder, files, reload }) => {
+    const editions = [await edition(folder, 2), await edition(folder, 1)];
+    for (let i = 0; i < 6; i++) {
+      await install(editions[i % 2]!, plugins);
+      const reloaded = reload();
+      const { cell } = await busbar.pipeline(
+        "web",
+        ({ status, reloads }) => status === "reloading" || reloads.count > i,
+      );
+      kill(cell.pid);
+      assert.deepEqual(await reloaded, { status: 200, message: "" });
+      await busbar.pipeline("web", ({ status }) => status === "running");
+    }
+    await counting(busbar, files.web, 1);
+    await busbar.stop();
+    const lines = readLines(files.web);
+    // What was not checkpointed comes again, with the same sequence and total.
+    for (const { sequence, total } of lines) {
+      assert.equal(total - sequence, lines[0]!.total - lines[0]!.sequence);
+    }
+    const distinct = new Set(lines.map(({ sequence }) => sequence));
+    const last = lines.reduce((most, { sequence }) => Math.max(most, sequence), 0);
+    assert.equal(distinct.size, last - lines[0]!.sequence + 1);
+  });
+});
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

@@ -12,6 +12,7 @@ export class Chaos {
   readonly #faults: Fault[];
   readonly #random: Random;
   readonly #lasting = new Map<Fault, Promise<void>>();
+  #stopped = false;
   /** How often each kind took place. */
   readonly counts: Record<string, number> = {};
 
@@ -21,9 +22,15 @@ export class Chaos {
     this.#random = options.random;
   }
 
-  /** Goes on for so many ms; resolves when the last fault is over. */
+  /** Has it begin no more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Goes on for so many ms, unless it is stopped; resolves when the last fault is over. */
   async run(duration: number): Promise<void> {
-    for (const started = performance.now(); performance.now() - started < duration;) {
+    const started = performance.now();
+    while (!this.#stopped && performance.now() - started < duration) {
       await pause(this.#random.between(GAP_MS.low, GAP_MS.high));
       if (this.#lasting.size >= MOST_AT_ONCE) await Promise.race(this.#lasting.values());
       this.#begin();
