@@ -7,8 +7,9 @@ import type { Completion, Instance } from "../component/component.ts";
 import { NativeInstance } from "../component/native.ts";
 import { type LoadedPlugin, loadPluginLibrary } from "../component/plugin_library.ts";
 import type { ResolvedComponent } from "../config/resolved.ts";
-import { Pipeline } from "../pipeline/pipeline.ts";
+import { ComponentError, Pipeline } from "../pipeline/pipeline.ts";
 import { PluginError } from "../plugin/errors.ts";
+import { fileError } from "../store/errors.ts";
 import { PipelineStore } from "../store/pipeline_store.ts";
 import type { CellRecorder } from "../../ffi/flight_recorder.ts";
 import type { CellMessage, CellPlugin, CellSpec } from "./protocol.ts";
@@ -17,6 +18,9 @@ import { mappedLibraries } from "./mapped_libraries.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { Completions } from "./completions.ts";
 import type { Sleeper } from "./sleeper.ts";
+
+/** How long a cell stands still for another process that writes to a pipeline's database; then it is tried again later. */
+const BUSY_MS = 1_000;
 
 export interface CellServices {
   recorder: CellRecorder;
@@ -70,7 +74,7 @@ export async function assemble(spec: CellSpec, services: CellServices): Promise<
         recorder: services.recorder,
         firstSource,
         suspects: spec.suspects,
-        openStore: () => PipelineStore.open(pipeline.storePath),
+        openStore: () => PipelineStore.open(pipeline.storePath, { busyTimeout: BUSY_MS }),
         maxPending,
         log: (level, message, fields) => services.log.write(level, message, fields),
         onFatal: services.fatal,
@@ -167,6 +171,17 @@ async function makeBuiltin(
 
 function makeDataDirectory(pipeline: CellPipeline, component: ResolvedComponent): string {
   const path = `${pipeline.dataDirectory}/${component.id}`;
-  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new ComponentError({
+      pipeline: pipeline.pipeline.id,
+      component: component.id,
+      plugin: component.plugin,
+      call: "load",
+      code: "StoreFailed",
+      message: fileError(error, "make data folder", path).message,
+    });
+  }
   return path;
 }

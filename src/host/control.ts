@@ -191,7 +191,16 @@ export class RunningControl implements HostControl {
   async #exchange(name: string, action: "reload" | "rollback"): Promise<void> {
     const before = this.#store.current(name)?.digest;
     await this.#options.reloader[action](name);
-    if (action === "rollback" && before !== undefined) this.#store.noteRollback(name, before);
+    if (action !== "rollback" || before === undefined) return;
+    try {
+      this.#store.noteRollback(name, before);
+    } catch (error) {
+      // It is done all the same; only the next start may take the files that lie there.
+      const text =
+        `Cannot note the rollback of plugin "${name}", a restart of busbar may undo it: ` +
+        (error as Error).message;
+      logText(["busbar", "host"], "error", { text, properties: { plugin: name } });
+    }
   }
 
   async #actOnPipeline(id: string, action: PipelineAction): Promise<void> {

@@ -72,6 +72,7 @@ export async function runHost(
       supervisor,
       history: store,
     });
+    await running.removeOldVersions();
     await using reloads = await Reloads.start(running, {
       ...options,
       history: store,

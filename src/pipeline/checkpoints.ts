@@ -1,5 +1,6 @@
 import { Status, statusName } from "../../ffi/layout.ts";
 import type { Instance, SavedState } from "../component/component.ts";
+import { StoreError } from "../store/errors.ts";
 import type { DeadLetterInit, PipelineStore, StateRow } from "../store/pipeline_store.ts";
 import { Backoff, type Node, type Surroundings } from "./node.ts";
 import type { Replayer } from "./replayer.ts";
@@ -162,7 +163,7 @@ export class Checkpoints {
   }
 
   #store(points: readonly Point[], states: StateRow[]): void {
-    const { store, replayer, deadLetters } = this.#options;
+    const { store, replayer } = this.#options;
     const letters = this.#letters.splice(0);
     const outcome = replayer.takeOutcome();
     const moved = points.filter(({ source, sequence }) => sequence > source.ledger.acknowledged);
@@ -189,13 +190,19 @@ export class Checkpoints {
       source.ledger.acknowledge(sequence);
       this.#options.record(source.number, sequence, position);
     }
-    if (letters.length > 0) {
-      const gone = store.trimLetters({ ...deadLetters, now: Date.now() });
-      if (gone > 0) {
-        this.#around.log("warning", "Old dead letters were removed to make room", {
-          letters: gone,
-        });
-      }
+    if (letters.length > 0) this.#trimLetters();
+  }
+
+  /** Not part of the round, which is stored: what is too much goes with later letters. */
+  #trimLetters(): void {
+    const { store, deadLetters } = this.#options;
+    try {
+      const letters = store.trimLetters({ ...deadLetters, now: Date.now() });
+      if (letters === 0) return;
+      this.#around.log("warning", "Old dead letters were removed to make room", { letters });
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      this.#around.log("error", "Old dead letters were not removed", { error: error.message });
     }
   }
 

@@ -1,5 +1,6 @@
 import type { CallName } from "../../ffi/recorder_layout.ts";
 import { Status, statusName } from "../../ffi/layout.ts";
+import { StoreError } from "../store/errors.ts";
 import type { DeadLetterInit, Mark, PipelineStore, StateRow } from "../store/pipeline_store.ts";
 import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "./spec.ts";
 import { type CellRecorder, ComponentState } from "../../ffi/flight_recorder.ts";
@@ -162,7 +163,7 @@ export class Pipeline implements Surroundings {
   async start(): Promise<void> {
     const { instances } = this.#options;
     try {
-      const { states } = this.#open();
+      const { states } = this.#withStore(() => this.#open());
       for (const { component, ...state } of states) {
         const instance = instances.find(({ id }) => id === component);
         if (instance === undefined || !instance.has("restore")) continue;
@@ -290,13 +291,22 @@ export class Pipeline implements Surroundings {
   /** Opens the store and makes the nodes, which go on from its checkpoint. */
   #open(): { marks: Mark[]; states: StateRow[] } {
     const { spec: { pipeline }, recorder, firstSource, openStore } = this.#options;
-    const store = this.#store = this.#openStore(openStore);
+    const store = this.#store = openStore();
     const ids = (kind: string) =>
       pipeline.components.filter((c) => c.kind === kind).map(({ id }) => id);
     store.retain({ sources: ids("source"), components: pipeline.components.map(({ id }) => id) });
     const checkpoint = store.checkpoint();
     this.#replayer = new Replayer({
-      take: (limit, afterId) => store.replays(limit, afterId),
+      take: (limit, afterId) => {
+        try {
+          return store.replays(limit, afterId);
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+          const message = "Cannot offer dead letters again now: ask for it again, or restart";
+          this.log("error", message, { error: error.message });
+          return [];
+        }
+      },
       consumer: (id) => {
         const node = this.#nodes.find((node) => node.id === id);
         return node instanceof ReactionNode || node instanceof ProcessorNode ? node : undefined;
@@ -325,11 +335,12 @@ export class Pipeline implements Surroundings {
     return checkpoint;
   }
 
-  #openStore(open: () => PipelineStore): PipelineStore {
+  #withStore<T>(action: () => T): T {
     try {
-      return open();
+      return action();
     } catch (error) {
-      const { message } = error as Error;
+      if (!(error instanceof StoreError)) throw error;
+      const { message } = error;
       const place = { pipeline: this.pipelineId, component: "", plugin: "" };
       throw new ComponentError({ ...place, call: "load", code: "StoreFailed", message });
     }

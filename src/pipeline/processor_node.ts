@@ -6,7 +6,7 @@ import { FlowBatch, type Owner, Pool, release, Windows } from "./flow_batch.ts";
 import { detachedEntry, type Entry } from "./ledger.ts";
 import type { Stage } from "./line.ts";
 import { type Consumer, dispatch, Node, rootOf, type Surroundings } from "./node.ts";
-import { type DeliverySettings, giveUpRecords, type Refusal, retryWait } from "./refusals.ts";
+import { type DeliverySettings, giveUpRecord, type Refusal, retryWait } from "./refusals.ts";
 import { type BatchSettings, LARGEST_ARENA } from "./source_node.ts";
 
 /** Hands batches to a processor and what it makes of them to its consumers. */
@@ -264,7 +264,7 @@ export class ProcessorNode extends Node implements Consumer, Stage {
   /** Gives up the first record; false when the pipeline stops instead. */
   #giveUp(batch: FlowBatch, refusal: Refusal): boolean {
     const { around } = this;
-    if (giveUpRecords(batch, 1, { node: this, around, delivery: this.#delivery, refusal })) {
+    if (giveUpRecord(batch, { node: this, around, delivery: this.#delivery, refusal })) {
       return true;
     }
     this.claimed = true;

@@ -4,7 +4,7 @@ import { malformation, offsetOf, RecordReader } from "../event/reader.ts";
 import { type FlowBatch, release, Windows } from "./flow_batch.ts";
 import type { Stage } from "./line.ts";
 import { Backoff, type Consumer, Node, type Surroundings } from "./node.ts";
-import { type DeliverySettings, giveUpRecords, type Refusal, retryWait } from "./refusals.ts";
+import { type DeliverySettings, giveUpRecord, type Refusal, retryWait } from "./refusals.ts";
 
 /** Offers batches to a reaction, in order, until each record is accepted or given up. */
 export class ReactionNode extends Node implements Consumer, Stage {
@@ -127,7 +127,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
     }
     if (!poison) return batch;
     const error = "it crashed more than once while it was given this event alone";
-    if (this.#giveUp(batch, 1, { code: "Poison", error, attempts: 2 })) release(batch);
+    if (this.#giveUp(batch, { code: "Poison", error, attempts: 2 })) release(batch);
     return null;
   }
 
@@ -178,10 +178,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
     }
     const { maxAttempts } = this.#delivery.retry;
     if (maxAttempts > 0 && attempt >= maxAttempts) {
-      if (this.#giveUp(rest, rest.count, { code: "Failed", error, attempts: attempt })) {
-        release(rest);
-      }
-      return;
+      return this.#rejectFirst(rest, { code: "Failed", error, attempts: attempt });
     }
     const wait = retryWait(this.#delivery.retry, attempt);
     this.around.count(this.instance.index, "retries", 1);
@@ -198,20 +195,25 @@ export class ReactionNode extends Node implements Consumer, Stage {
     this.dueAt = this.around.now() + wait;
   }
 
-  /** The first record can never be accepted; what is behind it is offered again. */
+  /**
+   * The first record is given up; what is behind it is offered again. After FAILED that has no attempts left either, until one is accepted:
+   * where everything fails, each record waiting anew would take hours.
+   */
   #rejectFirst(batch: FlowBatch, refusal: Refusal): void {
-    if (!this.#giveUp(batch, 1, refusal)) return;
+    if (!this.#giveUp(batch, refusal)) return;
     if (batch.count === 1) return release(batch);
     const reader = new RecordReader().open(batch);
     reader.next();
-    this.#waiting.unshift(this.#windows.rest(batch, reader.end, batch.count - 1));
+    const rest = this.#windows.rest(batch, reader.end, batch.count - 1);
+    if (refusal.code === "Failed") rest.attempts = refusal.attempts - 1;
+    this.#waiting.unshift(rest);
     this.around.makeReady(this);
   }
 
-  /** Gives up the first `count` records; false when the pipeline stops instead. */
-  #giveUp(batch: FlowBatch, count: number, refusal: Refusal): boolean {
+  /** Gives up the first record; false when the pipeline stops instead. */
+  #giveUp(batch: FlowBatch, refusal: Refusal): boolean {
     const { around } = this;
-    if (giveUpRecords(batch, count, { node: this, around, delivery: this.#delivery, refusal })) {
+    if (giveUpRecord(batch, { node: this, around, delivery: this.#delivery, refusal })) {
       return true;
     }
     // Nothing behind it is written any more.

@@ -18,7 +18,7 @@ export interface DeliverySettings {
   onFailure: "dead_letter" | "drop" | "stop";
 }
 
-/** Why records are given up. */
+/** Why a record is given up. */
 export interface Refusal {
   code: "Failed" | "Invalid" | "Poison";
   error: string;
@@ -31,10 +31,9 @@ export function retryWait(retry: DeliverySettings["retry"], attempt: number): nu
   return wait * (1 - retry.jitter * Math.random());
 }
 
-/** Gives up the first `count` records of `batch` as the settings say; false when the pipeline stops instead. */
-export function giveUpRecords(
+/** Gives up the first record of `batch` as the settings say; false when the pipeline stops instead. */
+export function giveUpRecord(
   batch: FlowBatch,
-  count: number,
   options: { node: Node; around: Surroundings; delivery: DeliverySettings; refusal: Refusal },
 ): boolean {
   const { node, around, delivery: { onFailure }, refusal } = options;
@@ -48,7 +47,6 @@ export function giveUpRecords(
   const { sequence } = reader;
   const error = refusal.error || "no reason given";
   if (onFailure === "stop") {
-    const what = count === 1 ? `event ${sequence}` : `${count} events from ${sequence} on`;
     const { id: component, plugin, kind } = node.instance;
     around.giveUp({
       pipeline: around.pipelineId,
@@ -56,21 +54,18 @@ export function giveUpRecords(
       plugin,
       call: kind === "processor" ? "process" : "write",
       code: "Rejected",
-      message: `it did not accept ${what}: ${error}`,
+      message: `it did not accept event ${sequence}: ${error}`,
     });
     return false;
   }
-  const fields = { component: node.id, events: count, sequence, code: refusal.code, error };
+  const fields = { component: node.id, sequence, code: refusal.code, error };
   if (onFailure === "drop") {
-    around.count(node.instance.index, "dropped", count);
-    around.log("error", "Events dropped, the component did not accept them", fields);
+    around.count(node.instance.index, "dropped", 1);
+    around.log("error", "Event dropped, the component did not accept them", fields);
     return true;
   }
-  around.log("error", "Events are dead letters now, the component did not accept them", fields);
-  for (let i = 0; i < count; i++) {
-    around.deadLetter(letterOf(reader, { node, around, refusal }));
-    reader.next();
-  }
+  around.log("error", "Event is a dead letter now, the component did not accept them", fields);
+  around.deadLetter(letterOf(reader, { node, around, refusal }));
   return true;
 }
 

@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
-import { isFull, storeError, type StoreErrorCode, translate } from "./errors.ts";
+import { fileError, isFull, storeError, translate } from "./errors.ts";
 import { migrate, type Schema } from "./migrations.ts";
 
 export interface DatabaseOptions {
@@ -182,23 +182,12 @@ export class Database {
   }
 }
 
-/** What the system calls the errors of making a file. */
-const CREATION_CODES: Record<string, StoreErrorCode> = {
-  EACCES: "ReadOnly",
-  EPERM: "ReadOnly",
-  EROFS: "ReadOnly",
-  ENOSPC: "Full",
-  EDQUOT: "Full",
-};
-
 /** Makes the file with the right mode. One that exists is not opened: closing it would let go of SQLite's locks on it. */
 function createPrivate(path: string, action: string): void {
   try {
     Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
-    const code = CREATION_CODES[(error as { code?: string }).code ?? ""] ?? "Io";
-    const reason = error instanceof Error ? error.message : String(error);
-    throw storeError(code, reason, { action, path, cause: error });
+    throw fileError(error, action, path);
   }
 }

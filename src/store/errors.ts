@@ -39,6 +39,23 @@ export function storeError(
   });
 }
 
+/** What the system calls the errors of making or writing a file. */
+const FILE_CODES: Record<string, StoreErrorCode> = {
+  EACCES: "ReadOnly",
+  EPERM: "ReadOnly",
+  EROFS: "ReadOnly",
+  ENOSPC: "Full",
+  EDQUOT: "Full",
+};
+
+/** The error of making or writing a file, or a folder, that is no database of SQLite's. */
+export function fileError(error: unknown, action: string, path: string): StoreError {
+  const code = FILE_CODES[(error as { code?: string }).code ?? ""] ?? "Io";
+  const message = error instanceof Error ? error.message : String(error);
+  const reason = message.replace(/ \(os error.*$/s, "");
+  return storeError(code, reason, { action, path, cause: error });
+}
+
 /** SQLite's primary result codes; its own SQL never fails, so an SQL error is a file with another schema. */
 const CODES = new Map<number, StoreErrorCode>([
   [1, "Corrupt"],

@@ -132,6 +132,15 @@ export class HostStore implements Disposable {
       .map((row) => this.#versionOf(row));
   }
 
+  /** Forgets all versions but those `count` that were in use last, and gives these, the newest first. */
+  keepVersions(plugin: string, count: number): PluginVersion[] {
+    const versions = this.versions(plugin);
+    for (const { digest } of versions.slice(count)) {
+      this.#run("DELETE FROM plugin_versions WHERE name = ? AND digest = ?", plugin, digest);
+    }
+    return versions.slice(0, count);
+  }
+
   /** Notes that this version is the one in use now; what was in use before is the previous one then. */
   use({ name, version, digest, folder }: PluginVersion): void {
     this.#transaction(() => {

@@ -1,6 +1,6 @@
 import { logText, setupLogging } from "../../log.ts";
 import type { Applied, Supervisor } from "../../cell/supervisor.ts";
-import { ConfigError, formatDiagnostic } from "../../config/diagnostic.ts";
+import { ConfigError, type Diagnostic, formatDiagnostic } from "../../config/diagnostic.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
 import { findPlugins, type PluginSet } from "../plugin_set.ts";
@@ -69,6 +69,7 @@ export class ConfigReloader {
       const text = `Configuration reloaded: ${parts.join("; ") || "no cell has changed"}`;
       logText(CATEGORY, "info", { text, properties: { added, removed, changed } });
       this.#options.audit(change, "ok");
+      logDiagnostics(this.#running.diagnostics);
       for (const setting of needRestart) {
         const text = `Setting "${setting}" has changed, but counts only after a restart of busbar`;
         logText(CATEGORY, "warning", { text, properties: { setting } });
@@ -78,11 +79,15 @@ export class ConfigReloader {
       const text = `Cannot reload the configuration, the one before runs on: ${message}`;
       logText(CATEGORY, "error", { text, properties: {} });
       this.#options.audit(change, message);
-      for (const diagnostic of error instanceof ConfigError ? error.diagnostics : []) {
-        const text = formatDiagnostic(diagnostic).split("\n")[0]!;
-        logText(CATEGORY, diagnostic.severity, { text, properties: { config: diagnostic.path } });
-      }
+      if (error instanceof ConfigError) logDiagnostics(error.diagnostics);
     }
+  }
+}
+
+function logDiagnostics(diagnostics: readonly Diagnostic[]): void {
+  for (const diagnostic of diagnostics) {
+    const text = formatDiagnostic(diagnostic).split("\n")[0]!;
+    logText(CATEGORY, diagnostic.severity, { text, properties: { config: diagnostic.path } });
   }
 }
 

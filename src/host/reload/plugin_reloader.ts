@@ -58,6 +58,7 @@ export class PluginReloader {
    */
   rollback(name: string): Promise<Applied> {
     return this.#running.turns.take(async () => {
+      this.#running.noteVersions();
       const present = this.#running.plugins.plugins.find((plugin) => plugin.name === name);
       const copy = this.#options.history.previous(name);
       if (present === undefined || copy === undefined) {

@@ -5,18 +5,20 @@ import { pluginsOf } from "../../cell/cell_diff.ts";
 import type { CellPlugin } from "../../cell/protocol.ts";
 import { ReloadError } from "../../cell/reload_error.ts";
 import type { Applied, Supervisor } from "../../cell/supervisor.ts";
-import { formatDiagnostic, hasErrors } from "../../config/diagnostic.ts";
+import { type Diagnostic, formatDiagnostic, hasErrors } from "../../config/diagnostic.ts";
 import type { LoadedConfig } from "../../config/load.ts";
 import type { Config } from "../../config/schema.ts";
+import { logText } from "../../log.ts";
 import type { GoodInspection } from "../../plugin/inspect.ts";
 import { storePlugin } from "../../plugin/store_copy.ts";
 import { Turns } from "../../turns.ts";
 import { type Plan, planWith, usedPlugins } from "../plan.ts";
 import type { PluginSet } from "../plugin_set.ts";
 import { pluginViews } from "../plugin_views.ts";
+import { type NotedVersions, removeOldVersions } from "./old_versions.ts";
 
 /** The versions of plugins that were in use. */
-export interface VersionHistory {
+export interface VersionHistory extends NotedVersions {
   current(plugin: string): PluginCopy | undefined;
   /** The one in use before the present one. */
   previous(plugin: string): PluginCopy | undefined;
@@ -93,6 +95,29 @@ export class RunningPlan {
     });
   }
 
+  /** What is worth a word about the configuration and how it fits the plugins. */
+  get diagnostics(): readonly Diagnostic[] {
+    return this.#running.plan.diagnostics;
+  }
+
+  /** Notes the versions in use where they are not noted yet. @throws {StoreError} when they cannot be */
+  noteVersions(): void {
+    const { history } = this.#options;
+    for (const [name, { directory, manifest }] of this.#running.stored) {
+      const digest = basename(directory);
+      if (history.current(name)?.digest === digest) continue;
+      history.use({ name, version: manifest.version, digest, folder: directory });
+    }
+  }
+
+  /** Removes copies of plugins that nothing can go back to any more. */
+  async removeOldVersions(): Promise<void> {
+    const { dataDirectory, history } = this.#options;
+    for (const plugin of this.#running.stored.keys()) {
+      await removeOldVersions(plugin, { dataDirectory, history, used: this.digestOf(plugin) });
+    }
+  }
+
   /** Knows other plugins, none of which is in use. */
   know(plugins: PluginSet): void {
     this.#running = { ...this.#running, plan: { ...this.#running.plan, plugins } };
@@ -114,19 +139,27 @@ export class RunningPlan {
       throw new ReloadError("inspect", formatDiagnostic(error));
     }
     const stored = await this.#store(plan);
-    const { supervisor, history } = this.#options;
     const forced = options.force;
     const force = (cell: PlannedCell) => forced !== undefined && pluginsOf(cell).has(forced);
-    const applied = await supervisor.apply({ pipelines: plan.pipelines, plugins: stored }, {
-      force,
-    });
-    this.#running = fromStore({ loaded, plan, stored });
-    for (const [name, { directory, manifest }] of stored) {
-      const digest = basename(directory);
-      if (history.current(name)?.digest === digest) continue;
-      history.use({ name, version: manifest.version, digest, folder: directory });
+    const next = { pipelines: plan.pipelines, plugins: stored };
+    try {
+      const applied = await this.#options.supervisor.apply(next, { force });
+      this.#running = fromStore({ loaded, plan, stored });
+      this.#tryNoteVersions();
+      return applied;
+    } finally {
+      await this.removeOldVersions();
     }
-    return applied;
+  }
+
+  /** What runs, runs: a store that cannot be written must not say otherwise. */
+  #tryNoteVersions(): void {
+    try {
+      this.noteVersions();
+    } catch (error) {
+      const text = `Cannot note which versions of plugins are in use: ${(error as Error).message}`;
+      logText(["busbar", "host"], "error", { text, properties: {} });
+    }
   }
 
   /** Copies what is used and was not used before, or is not what was used before. */
