@@ -177,7 +177,7 @@ function makeDataDirectory(pipeline: CellPipeline, component: ResolvedComponent)
     throw new ComponentError({
       pipeline: pipeline.pipeline.id,
       component: component.id,
-      plugin: component.plugin,
+      plugin: "",
       call: "load",
       code: "StoreFailed",
       message: fileError(error, "make data folder", path).message,

@@ -108,9 +108,10 @@ function judge(cell: EndedCell): Verdict {
   const { status, failure, killed } = cell;
   if (killed !== undefined) return judgeKilled(cell, killed);
   if (failure !== undefined) {
-    const culprit = pluginTitle(cell, failure.plugin);
+    // Not every failure is a plugin's: it may be that of the disk.
+    const culprit = failure.plugin === "" ? null : pluginTitle(cell, failure.plugin);
     const where = failure.component === "" ? "" : ` of ${failure.pipeline}.${failure.component}`;
-    const message = `plugin ${culprit} failed in ${failure.call}${where}: ${failure.message}`;
+    const message = `${subject(culprit)} failed in ${failure.call}${where}: ${failure.message}`;
     return { reason: "fatal", culprit, message };
   }
   const crash = cell.reader.crash();

@@ -11,6 +11,11 @@ import type { Sleeper } from "./sleeper.ts";
 const TURNS = 4;
 /** How long the event loop is kept from other work, in ms. */
 const SLICE = 8;
+/**
+ * Milliseconds after which a timer is waited for between two slices: only then does the runtime look at once whether the host has
+ * sent something. After setImmediate() it does so every 61st time, which can be seconds.
+ */
+const LISTEN_INTERVAL = 50;
 /** The longest sleep, in ms, so that the heartbeat goes on. */
 const LONGEST_SLEEP = 250;
 /** Milliseconds between two questions for health. */
@@ -24,6 +29,7 @@ export class Scheduler {
   readonly #pipelines: Pipeline[] = [];
   readonly #sleeper: Sleeper;
   readonly #completions: Completions;
+  #listenAt = 0;
   #nextHealth = 0;
   #asking = false;
   #wellness = new Map<number, string>();
@@ -70,8 +76,7 @@ export class Scheduler {
       this.#services.recorder.beat();
       const moved = this.#turns();
       const next = this.#service();
-      // Messages, timers and results come in between two slices.
-      if (moved) await new Promise<void>((resolve) => setImmediate(resolve));
+      if (moved) await this.#yield();
       else await this.#sleeper.sleep(Math.min(next - performance.now(), LONGEST_SLEEP), this.#busy);
     }
     await this.#settled();
@@ -115,6 +120,14 @@ export class Scheduler {
       if (this.#busy()) return true;
       if (performance.now() >= until) return moved;
     }
+  }
+
+  /** Lets messages, timers and results come in between two slices. */
+  #yield(): Promise<void> {
+    const now = performance.now();
+    if (now < this.#listenAt) return new Promise((resolve) => setImmediate(resolve));
+    this.#listenAt = now + LISTEN_INTERVAL;
+    return new Promise((resolve) => setTimeout(resolve, 0));
   }
 
   #service(): number {

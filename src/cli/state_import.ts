@@ -26,7 +26,11 @@ export async function importState(file: string, options: HostOptions): Promise<E
   });
   const { plugins, desired } = state;
   if (options.json) printJson({ plugins: plugins.length, desired: desired.length });
-  else console.log(`Imported ${plugins.length} plugins and ${desired.length} desired states`);
+  else {
+    const plugin = plugins.length === 1 ? "plugin" : "plugins";
+    const state = desired.length === 1 ? "desired state" : "desired states";
+    console.log(`Imported ${plugins.length} ${plugin} and ${desired.length} ${state}`);
+  }
   return ExitCode.OK;
 }
 

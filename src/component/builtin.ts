@@ -189,8 +189,13 @@ export class BuiltinInstance implements Instance, BuiltinContext {
     return this.#call("stop", Status.FAILED, () => done(this.#component.stop?.()));
   }
 
-  async save(): Promise<SavedState> {
-    return await this.#component.save!();
+  async save(): Promise<SavedState | number> {
+    let state: SavedState | undefined;
+    const status = await this.#call("save", Status.FAILED, async () => {
+      state = await this.#component.save!();
+      return Status.OK;
+    });
+    return state ?? status;
   }
 
   destroy(): Result {

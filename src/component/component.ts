@@ -66,7 +66,8 @@ export interface Instance {
   restore(state: SavedState): Result;
   start(): Result;
   stop(): Result;
-  save(): Promise<SavedState>;
+  /** The state, else the status that says why not. */
+  save(): Promise<SavedState | number>;
   destroy(): Result;
   /** OK or FAILED, then `error()` is the message. */
   health(): Result;

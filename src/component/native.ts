@@ -192,12 +192,12 @@ export class NativeInstance implements Instance {
     return this.has("stop") ? this.#call("stop", null) : Status.OK;
   }
 
-  async save(): Promise<SavedState> {
+  async save(): Promise<SavedState | number> {
     const { view, pointer, bytes } = this.#argument;
     bytes.fill(0, 0, StateLayout.size);
     view.setUint32(StateLayout.offset.size, StateLayout.size, true);
     const status = await this.#call("save", pointer);
-    if (status !== Status.OK) throw new Error(this.error() || "save failed without a message");
+    if (status !== Status.OK) return status;
     const data = this.#plugins(StateLayout.offset.data, 2 ** 32);
     return { version: view.getUint32(StateLayout.offset.version, true), data };
   }

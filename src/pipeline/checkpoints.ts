@@ -147,18 +147,13 @@ export class Checkpoints {
 
   async #save(instance: Instance, deadline: () => number): Promise<SavedState | null> {
     let saved: SavedState | null = null;
-    try {
-      await this.#alone(instance, deadline, async () => {
-        saved = await instance.save();
-        return Status.OK;
-      });
-    } catch (error) {
-      const { message } = error as Error;
-      this.#around.log("warning", "Save failed, the checkpoint is tried again", {
-        component: instance.id,
-        error: message,
-      });
-    }
+    const status = await this.#alone(instance, deadline, async () => {
+      const answer = await instance.save();
+      if (typeof answer === "number") return answer;
+      saved = answer;
+      return Status.OK;
+    });
+    if (status !== Status.OK && status !== null) this.#refused(instance, "save", status);
     return saved;
   }
 
@@ -221,23 +216,28 @@ export class Checkpoints {
     const status = await this.#alone(instance, deadline, () => instance.flush());
     if (status === Status.OK) return true;
     if (status === null || status === Status.AGAIN) return false;
+    this.#refused(instance, "flush", status);
+    return false;
+  }
+
+  /** FAILED only costs this round, anything else the cell. */
+  #refused(instance: Instance, call: "save" | "flush", status: number): void {
     const error = instance.error();
+    const { id: component, plugin } = instance;
     if (status === Status.FAILED) {
-      this.#around.log("warning", "Flush failed, it is tried again", {
-        component: instance.id,
-        error,
-      });
-      return false;
+      const text = call === "save"
+        ? "Save failed, the checkpoint is tried again"
+        : "Flush failed, it is tried again";
+      return this.#around.log("warning", text, { component, error });
     }
     this.#around.fatal({
       pipeline: this.#around.pipelineId,
-      component: instance.id,
-      plugin: instance.plugin,
-      call: "flush",
+      component,
+      plugin,
+      call,
       code: "Fatal",
       message: error || `it returned ${statusName(status)} without a message`,
     });
-    return false;
   }
 
   /** Makes a call when no other is being made on the instance; null when the deadline passed before. */

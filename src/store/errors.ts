@@ -56,6 +56,10 @@ export function fileError(error: unknown, action: string, path: string): StoreEr
   return storeError(code, reason, { action, path, cause: error });
 }
 
+const FULL = 13;
+/** There was no room for the file that processes share, which SQLite does not take for a full disk. */
+const IOERR_SHMSIZE = 10 | 19 << 8;
+
 /** SQLite's primary result codes; its own SQL never fails, so an SQL error is a file with another schema. */
 const CODES = new Map<number, StoreErrorCode>([
   [1, "Corrupt"],
@@ -65,7 +69,7 @@ const CODES = new Map<number, StoreErrorCode>([
   [8, "ReadOnly"],
   [10, "Io"],
   [11, "Corrupt"],
-  [13, "Full"],
+  [FULL, "Full"],
   [14, "Io"],
   [15, "Busy"],
   [26, "Corrupt"],
@@ -78,7 +82,7 @@ export function isDamage(error: unknown): boolean {
 
 /** Whether SQLite found no space on the disk. */
 export function isFull(error: unknown): boolean {
-  return resultOf(error) === 13;
+  return resultOf(error) === FULL;
 }
 
 /** Whether another process was in the way for too long. */
@@ -90,7 +94,7 @@ export function isBusy(error: unknown): boolean {
 function resultOf(error: unknown): number | undefined {
   const thrown = error instanceof StoreError ? error.cause : error;
   const result = (thrown as { errcode?: number } | undefined)?.errcode;
-  return result === undefined ? undefined : result & 0xff;
+  return result === undefined ? undefined : result === IOERR_SHMSIZE ? FULL : result & 0xff;
 }
 
 /** What SQLite threw as a `StoreError`; anything else, such as a mistake of the caller, as it is. */
@@ -101,5 +105,6 @@ export function translate(error: unknown, action: string, path: string): unknown
   // Errors of opening carry no result code.
   const code = result === undefined ? "Io" : CODES.get(result);
   if (code === undefined) return error;
-  return storeError(code, error.message, { action, path, cause: error });
+  const reason = code === "Full" ? "database or disk is full" : error.message;
+  return storeError(code, reason, { action, path, cause: error });
 }

@@ -14,6 +14,7 @@ export class HostLockError extends Error {
  * Takes the data folder for this host, until the process ends, however it does: the system lets go of the lock itself.
  *
  * @throws {HostLockError} naming the process that has it
+ * @throws {Deno.errors.NotFound} when there is no such folder
  * @throws {StoreError} when the lock's file cannot be written
  */
 export function lockDataDirectory(dataDirectory: string): void {
@@ -22,6 +23,8 @@ export function lockDataDirectory(dataDirectory: string): void {
     try {
       action();
     } catch (error) {
+      const { NotFound, NotADirectory } = Deno.errors;
+      if (error instanceof NotFound || error instanceof NotADirectory) throw error;
       throw fileError(error, "write", path);
     }
   };

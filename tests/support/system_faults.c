@@ -90,7 +90,7 @@ CUTS(ftruncate64, off64_t)
 static int may_open(const char *path, int flags) {
   int writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT) != 0;
   if (!writes || !lies_inside(path) || fault() != READ_ONLY) return 1;
-  errno = EROFS;
+  errno = (flags & O_EXCL) != 0 && access(path, F_OK) == 0 ? EEXIST : EROFS;
   return 0;
 }
 
@@ -112,9 +112,7 @@ OPENS(open64)
 
 int mkdir(const char *path, mode_t mode) {
   static int (*next)(const char *, mode_t);
-  struct stat there;
-  if (stat(path, &there) == 0) return errno = EEXIST, -1;
-  if (!may_open(path, O_CREAT)) return -1;
+  if (!may_open(path, O_CREAT | O_EXCL)) return -1;
   if (next == NULL) next = NEXT(mkdir);
   return next(path, mode);
 }

@@ -66,8 +66,10 @@ export class PluginReloader {
         throw new ReloadError("inspect", `Cannot roll back plugin "${name}": ${why}`);
       }
       const { inspect } = this.#running.plugins.rules;
-      const found = await refusing(async () =>
-        requireGood(await inspectPlugin(copy.folder, inspect))
+      const doing = `Cannot roll back plugin "${name}" to ${copy.version}: `;
+      const found = await refusing(
+        async () => requireGood(await inspectPlugin(copy.folder, inspect)),
+        doing,
       );
       // It is still found where the operator put it.
       return await this.#take({ ...found, path: present.path }, this.#running.plugins);
@@ -206,12 +208,13 @@ function digestOf({ folder, library }: GoodInspection): Promise<string> {
   return listTree(folder ?? library).then(treeDigest);
 }
 
-async function refusing<T>(work: () => Promise<T>): Promise<T> {
+/** Makes what is wrong with a plugin a reload's error, whose message begins with `doing`. */
+async function refusing<T>(work: () => Promise<T>, doing = ""): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     if (!(cause instanceof PluginError)) throw cause;
-    throw new ReloadError("inspect", cause.message, { cause });
+    throw new ReloadError("inspect", `${doing}${cause.message}`, { cause });
   }
 }
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import type { Busbar } from "../../support/busbar.ts";
 import { faultyPipeline, watchSteady, withPipelines } from "./config.ts";
 
 /** Which component of `faulty` is asked for each call. */
 const CALLS = {
   create: "processor",
+  restore: "processor",
   start: "reaction",
   poll: "source",
   commit: "source",
@@ -12,9 +14,22 @@ const CALLS = {
   tick: "processor",
   write: "reaction",
   flush: "reaction",
+  save: "processor",
   health: "source",
 } as const;
-const STOP_CALLS = { stop: "source", save: "processor", destroy: "reaction" } as const;
+const STOP_CALLS = { stop: "source", destroy: "reaction" } as const;
+
+/** A pipeline is only restored when it has been saved: as it stops. */
+async function restart(busbar: Busbar, pipeline: string): Promise<void> {
+  await busbar.pipeline(
+    pipeline,
+    ({ status, components }) => status === "running" && components[2].eventsIn > 0,
+  );
+  const { status, body } = await busbar.fetch(`/api/v1/pipelines/${pipeline}/restart`, {
+    method: "POST",
+  });
+  assert.equal(status, 200, JSON.stringify(body));
+}
 
 const FAULTS: Record<string, { signal: string | null; code: number; message: RegExp }> = {
   segv: { signal: "SIGSEGV", code: 139, message: /crashed, SIGSEGV, thread \d+, while / },
@@ -38,6 +53,7 @@ for (const [fault, { signal, code, message }] of Object.entries(FAULTS)) {
       );
       await withPipelines(pipelines, async (busbar) => {
         const steadyIsUntouched = await watchSteady(busbar);
+        await restart(busbar, "restore");
         for (const [call, kind] of Object.entries(CALLS)) {
           const { lastExit, restarts } = await busbar.pipeline(
             call,
@@ -61,6 +77,35 @@ for (const [fault, { signal, code, message }] of Object.entries(FAULTS)) {
     }
   });
 }
+
+Deno.test("a plugin that hangs in restore or save is ended, blamed and healed", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const pipelines = Object.fromEntries(["restore", "save"].map((call) => [call, {
+      ...faultyPipeline("processor", { fault: "hang", in: call, once_file: join(folder, call) }),
+      timeouts: { create: "1s", stop: "1s" },
+    }]));
+    await withPipelines(pipelines, async (busbar) => {
+      const steadyIsUntouched = await watchSteady(busbar);
+      await restart(busbar, "restore");
+      for (const call of ["restore", "save"]) {
+        const { lastExit, restarts } = await busbar.pipeline(
+          call,
+          ({ restarts, status }) => restarts > 0 && status === "running",
+        );
+        assert.deepEqual(
+          [restarts, lastExit.reason, lastExit.culprit, lastExit.component, lastExit.call],
+          [1, "hang", "faulty 1.0.0", "processor", call],
+          lastExit.message,
+        );
+        assert.match(lastExit.message, /call did not return within 1000 ms/);
+      }
+      await steadyIsUntouched();
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("a crash while stopping is blamed, and the rest stops in order", async () => {
   const pipelines = Object.fromEntries(

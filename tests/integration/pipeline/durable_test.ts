@@ -154,3 +154,37 @@ Deno.test("gzip-archive holds each event exactly once after crashes of cells and
     );
     assert.deepEqual(lines, upTo(last));
   }));
+
+Deno.test("save that answers FAILED costs a checkpoint, FATAL the cell", () =>
+  withFolder(async (folder) => {
+    const web = (fault: string) => ({
+      sources: { numbers: numbers(100, { idle: true }) },
+      processors: {
+        bad: {
+          use: "faulty/processor",
+          from: ["numbers"],
+          config: { fault, in: "save", once_file: join(folder, fault) },
+        },
+      },
+      reactions: { out: collect(["bad"], { file: join(folder, `${fault}_out`) }) },
+      checkpoint_interval: "10ms",
+      shutdown_timeout: "1s",
+      restart: { initial: "1ms", max: "1ms" },
+    });
+    await withPipelines({ failed: web("failed"), fatal: web("fatal") }, async (busbar) => {
+      const { lastExit } = await busbar.pipeline("fatal", ({ restarts }) => restarts === 1);
+      assert.match(lastExit.message, /faulty .* failed in save of fatal\.bad: /);
+      await busbar.log(({ message, pipeline }) =>
+        message.startsWith("Save failed") && pipeline === "failed"
+      );
+      const reached = (id: string) =>
+        look(
+          join(busbar.folder, `data/pipelines/${id}/pipeline.db`),
+          (store) => store.checkpoint().marks[0]?.sequence,
+        );
+      await busbar.pipeline("fatal", () => reached("fatal") === 100);
+      // There it fails as long as the cell lives.
+      assert.equal(reached("failed"), undefined);
+      assert.equal((await busbar.get("/api/v1/pipelines/failed")).restarts, 0);
+    });
+  }));

@@ -118,3 +118,20 @@ Deno.test("reactions that never take anything do not hold up a stop beyond shutd
     );
     await assertNumbers(file, 3000);
   }));
+
+Deno.test("a cell that is never at rest takes up a pause at once", () =>
+  withFolder(async (folder) => {
+    const web = {
+      sources: { numbers: numbers(0, { burst: 8 }) },
+      reactions: { slow: collect(["numbers"], { file: join(folder, "out"), slow_ms: 2 }) },
+      batch: { max_events: 8 },
+    };
+    await withPipelines({ web }, async (busbar) => {
+      const before = await busbar.pipeline("web", ({ components }) => components[1].eventsIn > 0);
+      const { status } = await busbar.fetch("/api/v1/pipelines/web/pause", { method: "POST" });
+      assert.equal(status, 200);
+      const after = await busbar.get("/api/v1/pipelines/web");
+      const batches = (after.components[1].eventsIn - before.components[1].eventsIn) / 8;
+      assert.ok(batches < 800, `${batches} batches came between`);
+    });
+  }));

@@ -146,3 +146,17 @@ Deno.test("the file is watched; what only a start reads is named", async () => {
     await busbar.log(({ level, setting }) => level === "WARN" && setting === "server");
   }, { watch: true });
 });
+
+Deno.test("warnings of a configuration that is taken are logged", async () => {
+  await withConfig(two, async ({ busbar, folder, change }) => {
+    const c = {
+      sources: { s: { use: "probe/chatty" } },
+      reactions: { r: { use: "builtin/discard", from: ["s"] } },
+    };
+    assert.match(await change({ ...two(folder), c }), /^Configuration reloaded: added c/);
+    const { level } = await busbar.log(({ message }) =>
+      message.includes('Source "s" (probe/chatty) of pipeline "c" cannot replay')
+    );
+    assert.equal(level, "WARN");
+  });
+});

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
+import { PROJECT } from "../../../scripts/lib/files.ts";
+import { HostStore } from "../../../src/store/host_store.ts";
 import { type Busbar, withBusbar } from "../../support/busbar.ts";
 import {
   assertNothingLost,
@@ -165,3 +169,65 @@ function kill(pid: number): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
+
+Deno.test("where nothing is watched, reload makes a plugin known that was put there only now", async () => {
+  await withTally(async ({ busbar, plugins, folder }) => {
+    const call = () => busbar.fetch("/api/v1/plugins/extra/reload", { method: "POST" });
+    const missing = await call();
+    assert.equal(missing.status, 409);
+    assert.match(missing.body.error.message, /^Cannot reload plugin "extra": it is not in "/);
+    const { libraryPath } = await buildPlugin({
+      folder: join(PROJECT, "tests/fixtures/plugins/tally"),
+      outDir: join(folder, "more"),
+      overrides: { manifest: { name: "extra" } },
+    });
+    await Deno.rename(dirname(libraryPath), join(plugins, "extra"));
+    assert.equal((await call()).status, 200);
+    const names = (await busbar.get("/api/v1/plugins")).map(({ name }: { name: string }) => name);
+    assert.ok(names.includes("extra"), names.join());
+    assert.equal((await busbar.get("/api/v1/pipelines/web")).reloads.count, 0);
+  });
+});
+
+Deno.test("a reload that works is none that failed because the store of the host is locked, and can be rolled back", async () => {
+  await withTally(async ({ busbar, plugins, folder, files, reload }) => {
+    await install(await edition(folder, 2), plugins);
+    {
+      using other = new DatabaseSync(HostStore.pathIn(join(busbar.folder, "data")));
+      other.exec("BEGIN IMMEDIATE");
+      assert.deepEqual(await reload(), { status: 200, message: "" });
+      const error = await busbar.log(({ level, message }) =>
+        level === "ERROR" && message.startsWith("Cannot note which versions")
+      );
+      assert.match(error.message, /busbar\.db": .*locked/);
+    }
+    await counting(busbar, files.web, 2);
+    assert.deepEqual(await reload("rollback"), { status: 200, message: "" });
+    await counting(busbar, files.web, 1);
+    await busbar.stop();
+    assertNothingLost(readLines(files.web));
+  });
+});
+
+Deno.test("copies are kept of the version in use and the five before it, not of one that does not run", async () => {
+  await withTally(async ({ busbar, plugins, folder, files, reload }) => {
+    const copies = () => {
+      const home = join(busbar.folder, "data/plugins/tally");
+      return [...Deno.readDirSync(home)].map(({ name }) => name).sort();
+    };
+    const from = await edition(folder, 2);
+    for (let i = 0; i < 8; i++) {
+      // Another digest, without another build.
+      await Deno.writeTextFile(join(from, "note"), `${i}`);
+      await install(from, plugins);
+      assert.equal((await reload()).status, 200);
+    }
+    const kept = copies();
+    assert.equal(kept.length, 6, kept.join());
+    await install(await edition(folder, 3, "start"), plugins);
+    assert.equal((await reload()).status, 409);
+    assert.deepEqual(copies(), kept);
+    assert.deepEqual(await reload("rollback"), { status: 200, message: "" });
+    await counting(busbar, files.web, 2);
+  });
+});

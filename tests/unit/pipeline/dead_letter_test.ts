@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import { Status } from "../../../ffi/layout.ts";
 import { type Harness, keep, list, map, numbered, texts, withPipeline } from "./harness.ts";
 
@@ -215,6 +216,32 @@ Deno.test("after a crash a processor is given suspected records alone, too", asy
       await harness.until(() => harness.checkpoint()[0] === 8);
       assert.deepEqual(given, [["1"], ["2"], ["4"], ["5"], ["6", "7", "8"]]);
       assert.deepEqual(out.items, ["1", "2", "4", "5", "6", "7", "8"]);
+    },
+  );
+});
+
+Deno.test("dead letters that cannot be read do not stop the pipeline", async () => {
+  const out = keep();
+  await withPipeline(
+    {
+      in: { kind: "source", make: list(numbered(8), { then: Status.AGAIN, perPoll: 1 }) },
+      out: { kind: "reaction", make: out, from: ["in"] },
+    },
+    {},
+    async (harness) => {
+      await harness.until(() => out.items.length > 0);
+      {
+        using other = new DatabaseSync(harness.storePath);
+        other.exec("DROP TABLE letters");
+      }
+      harness.pipeline.replayLetters();
+      await harness.until(() => harness.checkpoint()[0] === 8);
+      const [entry] = harness.logs.filter(({ message }) => /offer dead letters/.test(message));
+      assert.match(
+        String(entry!.fields.error),
+        /Cannot read dead letters from ".*pipeline\.db": no/,
+      );
+      assert.deepEqual(harness.failures, []);
     },
   );
 });

@@ -65,8 +65,14 @@ Deno.test("fan-out: a slow branch holds the others back only when the source's b
       await harness.pass(1000);
       assert.deepEqual(quick.items, numbered(16), "four batches of four, and no more");
       assert.deepEqual(slow.items, []);
+      assert.equal(
+        harness.checkpoint()[0],
+        0,
+        "what is not accepted everywhere is not acknowledged",
+      );
       open = true;
       await harness.until(() => harness.states.includes("completed"));
+      assert.equal(harness.checkpoint()[0], 100);
       assert.deepEqual(quick.items, numbered(100));
       assert.deepEqual(slow.items, numbered(100));
     },

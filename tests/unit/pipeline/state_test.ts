@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Status } from "../../../ffi/layout.ts";
 import type { BuiltinComponent } from "../../../src/component/builtin.ts";
 import type { Batch } from "../../../src/event/batch.ts";
-import { keep, map, numbered, put, texts, withPipeline } from "./harness.ts";
+import { keep, list, map, numbered, put, texts, withPipeline } from "./harness.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -124,6 +124,41 @@ Deno.test("a save that fails leaves the checkpoint where it was, and is tried ag
       assert.deepEqual(harness.checkpoint(), [0, ""]);
       fail = false;
       await harness.until(() => harness.checkpoint()[0] === 8);
+    },
+  );
+});
+
+Deno.test("a slow branch holds the barrier of a state up for nobody: the others go on, only the checkpoint waits", async () => {
+  let open = false;
+  let saves = 0;
+  const quick = keep();
+  const processor = {
+    ...map(),
+    save() {
+      saves++;
+      return { version: 1, data: new Uint8Array([1]) };
+    },
+  };
+  await withPipeline(
+    {
+      in: { kind: "source", make: list(numbered(100)) },
+      p: { kind: "processor", make: processor, from: ["in"] },
+      quick: { kind: "reaction", make: quick, from: ["p"] },
+      slow: {
+        kind: "reaction",
+        // Something must be accepted before there is a checkpoint to take.
+        make: keep(([first]) => open || first === "1" ? Status.OK : Status.AGAIN),
+        from: ["in"],
+      },
+    },
+    { checkpointIntervalMs: 1, batch: { maxEvents: 4, inFlight: 4 } },
+    async (harness) => {
+      await harness.until(() => quick.items.length === 20 && saves > 0);
+      assert.ok(harness.checkpoint()[0] <= 4);
+      open = true;
+      await harness.until(() => harness.states.includes("completed"));
+      assert.deepEqual(quick.items, numbered(100));
+      assert.equal(harness.checkpoint()[0], 100);
     },
   );
 });

@@ -72,6 +72,19 @@ Deno.test("use() makes a version the present one, and the one before it the prev
     assert.deepEqual(store.versions("probe").map(({ digest }) => digest), [A, B]);
   }));
 
+Deno.test("keepVersions() forgets those that were in use longest ago, of that plugin only", () =>
+  withStore((store, folder) => {
+    const digests = ["1", "2", "3", "4"].map((digit) => digit.repeat(64));
+    for (const digest of digests) store.use(version(folder, digest));
+    store.use({ ...version(folder, A), name: "other" });
+    store.use(version(folder, digests[0]!));
+    const kept = store.keepVersions("probe", 3).map(({ digest }) => digest);
+    assert.deepEqual(kept, [digests[0], digests[3], digests[2]]);
+    assert.deepEqual(store.versions("probe").map(({ digest }) => digest), kept);
+    assert.equal(store.versions("other").length, 1);
+    assert.equal(store.previous("probe")?.digest, digests[3]);
+  }));
+
 Deno.test("a rollback is remembered until another version is used", () =>
   withStore((store, folder) => {
     store.use(version(folder, A));
