@@ -133,10 +133,10 @@ export class Checkpoints {
       if (!await this.#until(quiet, deadline)) return null;
       const points = sources.map(newestPoint);
       const states: StateRow[] = [];
-      for (const { id, instance } of stateful) {
+      for (const { instance } of stateful) {
         const saved = await this.#save(instance, deadline);
         if (saved === null) return null;
-        states.push({ component: id, ...saved });
+        states.push({ component: stateKey(instance), ...saved });
       }
       return { points, states };
     } finally {
@@ -273,6 +273,11 @@ export class Checkpoints {
     }
     return true;
   }
+}
+
+/** Under what a state is kept: another plugin that takes over an id does not get the state of the one before it. */
+export function stateKey({ id, plugin }: Pick<Instance, "id" | "plugin">): string {
+  return `${id}@${plugin}`;
 }
 
 /** Everything up to here was accepted everywhere. */

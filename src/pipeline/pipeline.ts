@@ -5,7 +5,7 @@ import type { DeadLetterInit, Mark, PipelineStore, StateRow } from "../store/pip
 import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "./spec.ts";
 import { type CellRecorder, ComponentState } from "../../ffi/flight_recorder.ts";
 import type { Completion, Instance } from "../component/component.ts";
-import { Checkpoints } from "./checkpoints.ts";
+import { Checkpoints, stateKey } from "./checkpoints.ts";
 import { findLines, makeNodes } from "./graph.ts";
 import type { Node, Surroundings } from "./node.ts";
 import { ProcessorNode } from "./processor_node.ts";
@@ -165,7 +165,7 @@ export class Pipeline implements Surroundings {
     try {
       const { states } = this.#withStore(() => this.#open());
       for (const { component, ...state } of states) {
-        const instance = instances.find(({ id }) => id === component);
+        const instance = instances.find((instance) => stateKey(instance) === component);
         if (instance === undefined || !instance.has("restore")) continue;
         await this.#bring(
           instance,
@@ -294,7 +294,7 @@ export class Pipeline implements Surroundings {
     const store = this.#store = openStore();
     const ids = (kind: string) =>
       pipeline.components.filter((c) => c.kind === kind).map(({ id }) => id);
-    store.retain({ sources: ids("source"), components: pipeline.components.map(({ id }) => id) });
+    store.retain({ sources: ids("source"), components: pipeline.components.map(stateKey) });
     const checkpoint = store.checkpoint();
     this.#replayer = new Replayer({
       take: (limit, afterId) => {

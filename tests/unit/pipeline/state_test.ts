@@ -162,3 +162,36 @@ Deno.test("a slow branch holds the barrier of a state up for nobody: the others 
     },
   );
 });
+
+Deno.test("a state is not given to another plugin that takes over the id", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const processor = summing();
+    const parts = () => ({
+      in: { kind: "source" as const, make: counting(8) as BuiltinComponent },
+      sum: { kind: "processor" as const, make: processor, from: ["in"] },
+      out: { kind: "reaction" as const, make: keep(), from: ["sum"] },
+    });
+    await withPipeline(parts(), { folder }, async (harness) => {
+      await harness.until(() => harness.checkpoint()[0] === 8);
+      harness.store((store) => {
+        const { marks, states: [state] } = store.checkpoint();
+        assert.equal(state!.component, "sum@builtin");
+        store.retain({ sources: ["in"], components: [] });
+        const foreign = { ...state!, component: "sum@another" };
+        store.commit({ marks, states: [foreign], deadLetters: [] });
+      });
+    });
+    processor.restored = -1;
+    await withPipeline(parts(), { folder }, async (harness) => {
+      await harness.pass(1);
+      assert.equal(processor.restored, -1);
+      assert.deepEqual(
+        harness.store((store) => store.checkpoint().states).map(({ component }) => component),
+        [],
+      );
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
