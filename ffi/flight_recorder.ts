@@ -136,6 +136,11 @@ export function readSourceState(buffer: ArrayBuffer, at: number): SourceState | 
   return Atomics.load(turn, 0) === before ? { acknowledged, polled, position } : undefined;
 }
 
+/** Tells the cell that a message is on its way; the host's. */
+export function announceMessage(buffer: ArrayBuffer): void {
+  Atomics.add(new Uint32Array(buffer, HEADER.messages, 1), 0, 1);
+}
+
 /** One component's record, for components that the shim does not call: those written in TypeScript. */
 export class ComponentRecord {
   /** Bytes from the beginning of the recorder to `struct bb_component`. */
@@ -218,6 +223,11 @@ export class CellRecorder {
     const record = this.#components[index];
     if (record === undefined) throw new RangeError(`No component ${index} in the flight recorder`);
     return record;
+  }
+
+  /** How many messages the host has sent. */
+  get messages(): number {
+    return this.#words[HEADER.messages / 4]!;
   }
 
   /** Counts a turn of the event loop. Must come at least once a second, or the host takes the cell for hung. */

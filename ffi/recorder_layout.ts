@@ -40,6 +40,8 @@ export const RecorderHeaderLayout = struct({
   crash_component: "u32",
   crash_address: "u64",
   crash_pc: "u64",
+  messages: "u32",
+  reserved1: "u32",
 });
 
 export const RecorderComponentLayout = struct({

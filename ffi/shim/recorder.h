@@ -49,6 +49,8 @@ struct bb_header {
   uint32_t crash_component; /* 1 + index of the component in whose call the thread was; 0: a thread of a plugin's own, or none */
   uint64_t crash_address;
   uint64_t crash_pc;
+  uint32_t messages; /* the host's: how many it has sent; a busy cell looks here whether to listen */
+  uint32_t reserved1;
 };
 
 struct bb_component {

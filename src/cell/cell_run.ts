@@ -9,6 +9,7 @@ import {
   sourcePlaces,
 } from "./cell_plan.ts";
 import {
+  announceMessage,
   createRecorder,
   planRecorder,
   type SourceState,
@@ -18,7 +19,7 @@ import { HangWatch } from "./hang_watch.ts";
 import { LimitWatch } from "./limits.ts";
 import { isHeld } from "./process_facts.ts";
 import { LogRing } from "./log_ring.ts";
-import type { CellMessage, CellPlugin } from "./protocol.ts";
+import type { CellMessage, CellPlugin, HostMessage } from "./protocol.ts";
 import type { ComponentFailure, PipelineState, Suspect } from "../pipeline/spec.ts";
 import { RecorderLogs } from "./recorder_logs.ts";
 import { type ComponentReading, type MetricReading, RecorderReader } from "./recorder_reader.ts";
@@ -212,7 +213,7 @@ export class CellRun {
    */
   pause(): Promise<void> {
     const deadline = this.#shutdownTimeout();
-    this.#process.send({ type: "pause", deadline });
+    this.#send({ type: "pause", deadline });
     return this.#await("paused", deadline);
   }
 
@@ -224,7 +225,7 @@ export class CellRun {
   proceed(resume: ReadonlyMap<string, SourceState>): Promise<void> {
     this.#sources = this.#writeSources(resume);
     this.#parked = false;
-    this.#process.send({ type: this.#standby ? "activate" : "resume" });
+    this.#send({ type: this.#standby ? "activate" : "resume" });
     this.#standby = false;
     return this.#await("ready", this.#createLimit());
   }
@@ -241,7 +242,7 @@ export class CellRun {
     this.#stopping = true;
     if (!this.#process.connected) return this.abandon();
     const deadline = this.#shutdownTimeout();
-    this.#process.send({ type: "stop", deadline });
+    this.#send({ type: "stop", deadline });
     this.#stopTimer = setTimeout(() => {
       this.#kill({ reason: "stop_timeout", message: `cell did not stop within ${deadline} ms` });
     }, deadline);
@@ -256,11 +257,16 @@ export class CellRun {
 
   /** Lets it look for dead letters of the pipeline that are to be offered again. */
   replay(pipeline: string): void {
-    this.#process.send({ type: "replay", pipeline });
+    this.#send({ type: "replay", pipeline });
   }
 
   setLogLevel(level: string): void {
-    this.#process.send({ type: "log_level", level });
+    this.#send({ type: "log_level", level });
+  }
+
+  #send(message: HostMessage): void {
+    announceMessage(this.#recorder.buffer);
+    this.#process.send(message);
   }
 
   /** A copy of the component's counters. */

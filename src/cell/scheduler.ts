@@ -12,10 +12,10 @@ const TURNS = 4;
 /** How long the event loop is kept from other work, in ms. */
 const SLICE = 8;
 /**
- * Milliseconds after which a timer is waited for between two slices: only then does the runtime look at once whether the host has
- * sent something. After setImmediate() it does so every 61st time, which can be seconds.
+ * Slices after the host has sent a message behind which a timer is waited for: only then does the runtime look at once for what has
+ * come. After setImmediate() it does so every 61st time, which can be seconds; but that costs microseconds, a timer a millisecond.
  */
-const LISTEN_INTERVAL = 50;
+const LISTENING = 8;
 /** The longest sleep, in ms, so that the heartbeat goes on. */
 const LONGEST_SLEEP = 250;
 /** Milliseconds between two questions for health. */
@@ -29,7 +29,9 @@ export class Scheduler {
   readonly #pipelines: Pipeline[] = [];
   readonly #sleeper: Sleeper;
   readonly #completions: Completions;
-  #listenAt = 0;
+  /** Messages that the host had sent when this was last looked at, and slices to listen behind. */
+  #messages = 0;
+  #listening = 0;
   #nextHealth = 0;
   #asking = false;
   #wellness = new Map<number, string>();
@@ -124,9 +126,13 @@ export class Scheduler {
 
   /** Lets messages, timers and results come in between two slices. */
   #yield(): Promise<void> {
-    const now = performance.now();
-    if (now < this.#listenAt) return new Promise((resolve) => setImmediate(resolve));
-    this.#listenAt = now + LISTEN_INTERVAL;
+    const { messages } = this.#services.recorder;
+    if (messages !== this.#messages) {
+      this.#messages = messages;
+      this.#listening = LISTENING;
+    }
+    if (this.#listening === 0) return new Promise((resolve) => setImmediate(resolve));
+    this.#listening--;
     return new Promise((resolve) => setTimeout(resolve, 0));
   }
 
