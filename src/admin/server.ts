@@ -19,14 +19,13 @@ const CLOSE_MS = 1_000;
 export function serveAdmin(app: Hono, options: { host: string; port: number }): AdminServer {
   const { host, port } = options;
   const hostname = host.replace(/^\[(.*)\]$/, "$1");
-  const abort = new AbortController();
   let server: Deno.HttpServer<Deno.NetAddr>;
   try {
-    server = Deno.serve({ hostname, port, signal: abort.signal, onListen() {} }, app.fetch);
+    server = Deno.serve({ hostname, port, onListen() {} }, app.fetch);
   } catch (cause) {
     throw new Error(`Cannot listen on ${hostname}, port ${port}: ${reasonOf(cause)}`, { cause });
   }
-  return { address: addressOf(server.addr), close: () => close(server, abort) };
+  return { address: addressOf(server.addr), close: () => close(server) };
 }
 
 /**
@@ -36,12 +35,11 @@ export function serveAdmin(app: Hono, options: { host: string; port: number }): 
  */
 export function serveAdminSocket(app: Hono, dataDirectory: string): AdminServer {
   const { path, release } = claimAdminSocket(dataDirectory);
-  const abort = new AbortController();
   let server: Deno.HttpServer<Deno.UnixAddr>;
   try {
     removeSocket(path);
     // The folder is this user's alone, so that nobody gets in before the mode is right.
-    server = Deno.serve({ path, signal: abort.signal, onListen() {} }, app.fetch);
+    server = Deno.serve({ path, onListen() {} }, app.fetch);
     Deno.chmodSync(path, 0o600);
   } catch (cause) {
     const { message } = cause as Error;
@@ -50,7 +48,7 @@ export function serveAdminSocket(app: Hono, dataDirectory: string): AdminServer 
   return {
     address: path,
     async close() {
-      await close(server, abort);
+      await close(server);
       removeSocket(path);
       release();
     },
@@ -65,10 +63,11 @@ function removeSocket(path: string): void {
   }
 }
 
-async function close(server: Deno.HttpServer<Deno.Addr>, abort: AbortController): Promise<void> {
-  const timer = setTimeout(() => abort.abort(), CLOSE_MS);
-  await server.shutdown();
-  await server.finished;
+/** Answers what was asked; a client that then keeps its connection open is not waited for. */
+async function close(server: Deno.HttpServer<Deno.Addr>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, CLOSE_MS);
+  await Promise.race([server.shutdown().then(() => server.finished), late.promise]);
   clearTimeout(timer);
 }
 
