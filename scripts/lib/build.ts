@@ -94,9 +94,8 @@ async function compileBinary(root: string, output: string, runtime: CompileRunti
   try {
     const binary = join(folder, basename(output));
     const command = [Deno.execPath(), "compile", "--quiet", "--frozen", "-A", "--output", binary];
-    // For src/host/host.ts, which gives memory back once it has started; and a young generation that an idle host fills up is
-    // memory that it holds: 4 MB instead of 16.
-    command.push("--v8-flags=--expose-gc,--max-semi-space-size=4");
+    // For src/host/host.ts, which gives memory back once it has started.
+    command.push("--v8-flags=--expose-gc");
     for (const file of EMBEDDED) command.push("--include", file);
     const env: Record<string, string> = runtime.path ? { DENORT_BIN: runtime.path } : {};
     await run([...command, "main.ts"], { cwd: root, env });
