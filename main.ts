@@ -12,6 +12,11 @@ switch (role) {
     await runValidation(args);
     break;
   }
+  case "__conformance": {
+    const { runStaticChild } = await import("./src/conformance/static_child.ts");
+    await runStaticChild(args);
+    break;
+  }
   default: {
     const { runCli } = await import("./src/cli/cli.ts");
     Deno.exit(await runCli(Deno.args));

@@ -179,6 +179,7 @@ export const ReactionLayout = struct({
   lifecycle: LifecycleLayout,
   write: "pointer",
   flush: "pointer",
+  tick: "pointer",
 });
 export const BootstrapLayout = struct({ lifecycle: LifecycleLayout, fetch: "pointer" });
 export const ServiceLayout = struct({ lifecycle: LifecycleLayout, execute: "pointer" });

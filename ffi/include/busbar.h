@@ -36,24 +36,21 @@
  *   length 0 allows a null pointer. What is passed in is valid until the call returns, unless OWNERSHIP says otherwise.
  *
  * ERRORS
- *   A status, and a message written with busbar_error() before returning. C++ exceptions, Rust panics and Go panics
+ *   A status, and a message written into context->error before returning. C++ exceptions, Rust panics and Go panics
  *   must not leave the plugin. A plugin replaces no signal handler of the process, and never calls exit().
  */
 #ifndef BUSBAR_H
 #define BUSBAR_H
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Names the declarations below. Recomputed by a test; the list of all of them is ffi/abi_versions.json. */
-#define BUSBAR_ABI_HASH "dc4ebae1fcf04b354a25d89a2e54f4ea1a94a6861711c2cfab816058226ed667"
+#define BUSBAR_ABI_HASH "7b5c74aa92abee253230d4e6b7b10112eece434374ef736ddd582fdf1c6c0756"
 
 /* ==== BUSBAR ABI FROZEN BEGIN ==== */
 
@@ -145,9 +142,9 @@ typedef struct busbar_batch {
   uint64_t length;   /* bytes of records at `data` */
   uint32_t count;    /* records at `data` */
   uint32_t limit;    /* records that may be appended in all */
-  uint64_t next_sequence; /* poll: what busbar_append() stamps on the next record, counting on */
+  uint64_t next_sequence; /* poll: the sequence of the next record; whoever appends stamps it and counts on */
   uint32_t done;          /* write, process: how many records are accepted, or which one is invalid; see the statuses */
-  uint32_t source;        /* poll: index of the source, stamped by busbar_append() */
+  uint32_t source;        /* poll: index of the source, stamped on each record as well */
   uint64_t cursor;   /* process: byte in `data` where to go on after MORE; 0 at first. The processor's to set */
   uint64_t required; /* writers: bytes that the record which did not fit needs; the host then offers a larger arena */
   uint64_t id;       /* write: names this batch in host->complete */
@@ -214,7 +211,7 @@ typedef struct busbar_host {
   void (*counter)(const struct busbar_context *context, busbar_string_t name, uint64_t add);
   void (*gauge)(const struct busbar_context *context, busbar_string_t name, double value);
   void (*histogram)(const struct busbar_context *context, busbar_string_t name, double value);
-  /* Asks for a call soon: poll of a source, tick of a processor, write of a reaction that answered AGAIN.
+  /* Asks for a call soon: poll of a source, tick of a processor or reaction, write of a reaction that answered AGAIN.
    * Coalesced: any number of wakes before that call are one, and at most one system call. */
   void (*wake)(const struct busbar_context *context);
   /* Ends a PENDING write: `status` OK, FAILED, INVALID or FATAL with `done` as for write, `message` for an error.
@@ -244,7 +241,7 @@ typedef struct busbar_context {
   busbar_string_t config;           /* JSON object, checked against the manifest's schema, defaults filled in */
   busbar_string_t plugin_directory; /* folder of the plugin's files, read-only */
   busbar_string_t data_directory;   /* private to this component, created on demand by the host, kept over restarts */
-  char *error;                      /* message of a call that did not return OK, NUL-terminated; see busbar_error() */
+  char *error;                      /* message of a call that did not return OK, NUL-terminated; cut to error_capacity */
   uint32_t error_capacity;
   uint32_t partition_index;         /* 0 <= partition_index < partition_count: a pipeline may run in several cells, and a source */
   uint32_t partition_count;         /* that declares "partitioned" gives each its share of the keys */
@@ -300,7 +297,7 @@ typedef struct busbar_source {
   /* [serialised] [started] Appends events and sets the position after them, up to the limits of the batch.
    * OK (something was appended, there may be more), AGAIN (nothing now; a few records may have been appended all the same),
    * DONE (the end, perhaps with the last records), FAILED (asked again after a backoff), FATAL. When not even one record
-   * fits, busbar_append() has set `required`: OK or AGAIN, and the next call comes with a larger arena. */
+   * fits, `required` must be set: OK or AGAIN, and the next call comes with a larger arena. */
   int32_t (*poll)(void *self, busbar_batch_t *batch);
   /* [serialised] [started, stopped] Everything up to `position` is finished everywhere and never asked for again; the last time
    * comes after stop, when all that was under way has arrived. OK or FAILED. */
@@ -327,6 +324,9 @@ typedef struct busbar_reaction {
   int32_t (*write)(void *self, busbar_batch_t *batch);
   /* [serialised] [started] Makes durable what was accepted; until it returns OK, that may come again. OK, AGAIN, FAILED, FATAL. */
   int32_t (*flush)(void *self);
+  /* [serialised] [started] For what depends on time, such as closing a file that has been open for an hour: every `tick_ms` of the
+   * manifest and after a wake; `batch` has only `now` and flags. OK, FAILED or FATAL. */
+  int32_t (*tick)(void *self, busbar_batch_t *batch);
 } busbar_reaction_t;
 
 typedef struct busbar_bootstrap {
@@ -397,8 +397,7 @@ typedef const busbar_plugin_t *(*busbar_plugin_function)(const busbar_host_t *ho
 
 /* ==== BUSBAR ABI FROZEN END ==== */
 
-/* What follows is convenience, not contract: inline, compiled into the plugin, free to change. */
-
+/* Not contract: marks the three exported symbols. */
 #if defined(_WIN32)
 #define BUSBAR_EXPORT __declspec(dllexport)
 #elif defined(__cplusplus)
@@ -406,232 +405,6 @@ typedef const busbar_plugin_t *(*busbar_plugin_function)(const busbar_host_t *ho
 #else
 #define BUSBAR_EXPORT __attribute__((visibility("default")))
 #endif
-
-/* A literal or a NUL-terminated string as a busbar_string_t. */
-static inline busbar_string_t busbar_string(const char *text) {
-  busbar_string_t s = {text, text == NULL ? 0 : (uint64_t)strlen(text)};
-  return s;
-}
-
-/* Writes the message of a call that is about to fail, cut to the buffer. Returns `status`, so that it can be returned. */
-#if defined(__GNUC__)
-__attribute__((format(printf, 3, 4)))
-#endif
-static inline int32_t busbar_error(const busbar_context_t *context, int32_t status, const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  if (context->error_capacity > 0) vsnprintf(context->error, context->error_capacity, format, arguments);
-  va_end(arguments);
-  return status;
-}
-
-/* Logs `message` with `field_count` fields. Costs a load when the level is off. */
-static inline void busbar_log_fields(const busbar_context_t *context, int32_t level, const char *message,
-                                     const busbar_field_t *fields, uint32_t field_count) {
-  const busbar_host_t *host = context->host;
-  busbar_log_record_t record;
-  if (level < *host->log_level) return;
-  memset(&record, 0, sizeof record);
-  record.size = (uint32_t)sizeof record;
-  record.level = level;
-  record.message = busbar_string(message);
-  record.fields = fields;
-  record.field_count = field_count;
-  host->log(context, &record);
-}
-
-static inline void busbar_log(const busbar_context_t *context, int32_t level, const char *message) {
-  busbar_log_fields(context, level, message, NULL, 0);
-}
-
-/* ---- Writing records ---------------------------------------------------------------------------------------------- */
-
-/* What to append. Zero is a sensible default for every member. */
-typedef struct busbar_event {
-  const void *payload;
-  const void *key;
-  const void *attributes;
-  uint32_t payload_length;
-  uint32_t key_length;
-  uint32_t attributes_length;
-  uint32_t flags;
-  int64_t timestamp;
-  uint8_t operation;
-  uint8_t content_type;
-} busbar_event_t;
-
-static inline uint64_t busbar_record_size(uint64_t key, uint64_t payload, uint64_t attributes) {
-  return (sizeof(busbar_record_t) + key + payload + attributes + 7u) & ~(uint64_t)7u;
-}
-
-/* Makes room for a record with up to these lengths and returns its header, with sizes set and the rest zero, for the
- * caller to fill in behind it and end with busbar_commit(). Null when the batch is full: then it is left as it was, and
- * `required` says how many bytes were missing if even an empty arena would not do. */
-static inline busbar_record_t *busbar_reserve(busbar_batch_t *batch, uint64_t key, uint64_t payload, uint64_t attributes) {
-  uint64_t size = busbar_record_size(key, payload, attributes);
-  busbar_record_t *record;
-  if (batch->count >= batch->limit) return NULL;
-  if (size > batch->capacity - batch->length) {
-    if (size > batch->capacity) batch->required = size;
-    return NULL;
-  }
-  record = (busbar_record_t *)(void *)(batch->data + batch->length);
-  memset(record, 0, sizeof *record);
-  record->size = (uint32_t)size;
-  record->key_length = (uint32_t)key;
-  record->payload_length = (uint32_t)payload;
-  record->attributes_length = (uint32_t)attributes;
-  return record;
-}
-
-/* Ends a record begun with busbar_reserve(), whose lengths may have been made smaller since. */
-static inline void busbar_commit(busbar_batch_t *batch, busbar_record_t *record) {
-  uint64_t used = sizeof *record + (uint64_t)record->key_length + record->payload_length + record->attributes_length;
-  uint64_t size = (used + 7u) & ~(uint64_t)7u;
-  if (size > used) { /* zeroes the padding; far cheaper than memset() for so few bytes. Little-endian, as all targets are */
-    uint64_t last;
-    memcpy(&last, (uint8_t *)record + size - 8, 8);
-    last &= UINT64_MAX >> (8 * (size - used));
-    memcpy((uint8_t *)record + size - 8, &last, 8);
-  }
-  record->size = (uint32_t)size;
-  batch->length += size;
-  batch->count += 1;
-}
-
-static inline busbar_record_t *busbar_put(busbar_batch_t *batch, const busbar_event_t *event) {
-  busbar_record_t *record = busbar_reserve(batch, event->key_length, event->payload_length, event->attributes_length);
-  uint8_t *to;
-  if (record == NULL) return NULL;
-  to = (uint8_t *)(record + 1);
-  if (event->key_length > 0) memcpy(to, event->key, event->key_length);
-  to += event->key_length;
-  if (event->payload_length > 0) memcpy(to, event->payload, event->payload_length);
-  to += event->payload_length;
-  if (event->attributes_length > 0) memcpy(to, event->attributes, event->attributes_length);
-  record->operation = event->operation;
-  record->content_type = event->content_type;
-  record->timestamp = event->timestamp;
-  record->flags = event->flags;
-  return record;
-}
-
-/* Sources: appends a new event and stamps its sequence and source. 1, or 0 when the batch is full. */
-static inline int busbar_append(busbar_batch_t *batch, const busbar_event_t *event) {
-  busbar_record_t *record = busbar_put(batch, event);
-  if (record == NULL) return 0;
-  record->source = (uint16_t)batch->source;
-  record->sequence = batch->next_sequence++;
-  busbar_commit(batch, record);
-  return 1;
-}
-
-/* Sources: has busbar_append() write to `capacity` bytes of the source's own memory, 8-byte aligned, lent under a token that
- * is not null. For a batch that is still empty; the memory comes back through release(self, loan). */
-static inline void busbar_lend(busbar_batch_t *batch, void *memory, uint64_t capacity, void *loan) {
-  batch->data = (uint8_t *)memory;
-  batch->capacity = capacity;
-  batch->loan = loan;
-}
-
-/* Processors: appends an event that stems from `origin`, whose sequence and source it keeps. 1, or 0 when full. */
-static inline int busbar_derive(busbar_batch_t *out, const busbar_record_t *origin, const busbar_event_t *event) {
-  busbar_record_t *record = busbar_put(out, event);
-  if (record == NULL) return 0;
-  record->source = origin->source;
-  record->sequence = origin->sequence;
-  busbar_commit(out, record);
-  return 1;
-}
-
-/* Processors: appends `record` as it is. 1, or 0 when full. */
-static inline int busbar_copy(busbar_batch_t *out, const busbar_record_t *record) {
-  if (out->count >= out->limit) return 0;
-  if (record->size > out->capacity - out->length) {
-    if (record->size > out->capacity) out->required = record->size;
-    return 0;
-  }
-  memcpy(out->data + out->length, record, record->size);
-  out->length += record->size;
-  out->count += 1;
-  return 1;
-}
-
-/* Sources: says where to resume after what the batch now holds. 1, or 0 when it is longer than position_capacity. */
-static inline int busbar_set_position(busbar_batch_t *batch, const void *position, uint32_t length) {
-  if (length > batch->position_capacity) return 0;
-  memcpy(batch->position, position, length);
-  batch->position_length = length;
-  return 1;
-}
-
-/* ---- Reading records ---------------------------------------------------------------------------------------------- */
-
-typedef struct busbar_iterator {
-  const uint8_t *start;
-  const uint8_t *at;
-  const uint8_t *end;
-  uint32_t index;     /* of the next record */
-  uint32_t malformed; /* 1 once a record's lengths did not fit: stop, set done = index and return BUSBAR_INVALID */
-} busbar_iterator_t;
-
-/* From byte `cursor` of the batch on. */
-static inline busbar_iterator_t busbar_iterate_from(const busbar_batch_t *batch, uint64_t cursor) {
-  busbar_iterator_t it;
-  it.start = batch->data;
-  it.end = batch->data + batch->length;
-  it.at = cursor <= batch->length ? batch->data + cursor : it.end;
-  it.index = 0;
-  it.malformed = 0;
-  return it;
-}
-
-static inline busbar_iterator_t busbar_iterate(const busbar_batch_t *batch) { return busbar_iterate_from(batch, 0); }
-
-/* The next record, or null at the end or where lengths do not fit; never reads past the batch. */
-static inline const busbar_record_t *busbar_next(busbar_iterator_t *it) {
-  const busbar_record_t *record = (const busbar_record_t *)(const void *)it->at;
-  uint64_t left = (uint64_t)(it->end - it->at);
-  if (left < sizeof *record) {
-    if (left > 0) it->malformed = 1;
-    return NULL;
-  }
-  if (record->size < sizeof *record || record->size > left || (record->size & 7u) != 0 ||
-      (uint64_t)record->key_length + record->payload_length + record->attributes_length > record->size - sizeof *record) {
-    it->malformed = 1;
-    return NULL;
-  }
-  it->at += record->size;
-  it->index += 1;
-  return record;
-}
-
-/* Byte of the next record in the batch: what to store in batch->cursor before returning BUSBAR_MORE. */
-static inline uint64_t busbar_offset(const busbar_iterator_t *it) { return (uint64_t)(it->at - it->start); }
-
-static inline const uint8_t *busbar_key(const busbar_record_t *record) { return (const uint8_t *)(record + 1); }
-
-static inline const uint8_t *busbar_payload(const busbar_record_t *record) {
-  return (const uint8_t *)(record + 1) + record->key_length;
-}
-
-/* The next attribute after `*offset` bytes of them (0 at first), which is moved on. 1, or 0 at the end or where lengths do not fit. */
-static inline int busbar_next_attribute(const busbar_record_t *record, uint32_t *offset, busbar_string_t *name,
-                                        busbar_string_t *value) {
-  const uint8_t *at = busbar_payload(record) + record->payload_length + *offset;
-  uint32_t left = record->attributes_length - *offset;
-  uint32_t name_length, value_length;
-  if (*offset > record->attributes_length || left < 8) return 0;
-  memcpy(&name_length, at, 4);
-  memcpy(&value_length, at + 4, 4);
-  if ((uint64_t)name_length + value_length > left - 8u) return 0;
-  name->data = (const char *)at + 8;
-  name->length = name_length;
-  value->data = (const char *)at + 8 + name_length;
-  value->length = value_length;
-  *offset += 8 + name_length + value_length;
-  return 1;
-}
 
 #ifdef __cplusplus
 }

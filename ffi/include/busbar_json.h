@@ -373,6 +373,22 @@ static inline int busbar_json_integer(busbar_json_t value, int64_t *out) {
   return 1;
 }
 
+/* Any number, rounded to the nearest double; 0 also when it is beyond all doubles or has more than 511 bytes. */
+static inline int busbar_json_number(busbar_json_t value, double *out) {
+  char text[512];
+  size_t length;
+  double number;
+  if (busbar_json_type(value) != BUSBAR_JSON_NUMBER) return 0;
+  length = (size_t)(value.end - value.at);
+  if (length >= sizeof text) return 0;
+  memcpy(text, value.at, length);
+  text[length] = 0;
+  number = strtod(text, NULL);
+  if (number - number != 0) return 0;
+  *out = number;
+  return 1;
+}
+
 static inline int busbar_json_unit_(busbar_json_t value, const char *const *names, const int64_t *factors, int count, int64_t *out) {
   char text[40];
   const char *at = text;

@@ -1,7 +1,7 @@
 /* access-log: turns lines of Apache's and nginx's access logs into JSON objects. See README.md. */
 #include <stdlib.h>
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 #include "busbar_json.h"
 #include "log_json.h"
 #include "log_line.h"
@@ -79,14 +79,6 @@ static int append_object(const parser_t *parser, busbar_batch_t *out, const busb
   return 1;
 }
 
-/* Index in the whole batch of the record at byte `offset`, where reading began anew after MORE. */
-static uint32_t index_at(const busbar_batch_t *batch, uint64_t offset) {
-  busbar_iterator_t it = busbar_iterate(batch);
-  while (busbar_offset(&it) < offset && busbar_next(&it) != NULL) {
-  }
-  return it.index;
-}
-
 static int32_t parser_process(void *self, busbar_batch_t *batch) {
   const parser_t *parser = self;
   const busbar_context_t *context = parser->context;
@@ -112,7 +104,7 @@ static int32_t parser_process(void *self, busbar_batch_t *batch) {
         batch->cursor = at;
         status = BUSBAR_MORE;
       } else {
-        batch->done = index_at(batch, at);
+        batch->done = it.index - 1;
         status = busbar_error(context, BUSBAR_INVALID, "Cannot parse a line of %lu bytes: its JSON is longer than a record may be",
                               (unsigned long)record->payload_length);
       }
@@ -122,10 +114,7 @@ static int32_t parser_process(void *self, busbar_batch_t *batch) {
     if (line.error == NULL) parsed++;
     else unparsed++;
   }
-  if (it.malformed) {
-    batch->done = index_at(batch, at);
-    status = busbar_error(context, BUSBAR_INVALID, "Cannot read record %u of the batch: its lengths do not fit", batch->done);
-  }
+  if (it.malformed) status = busbar_malformed(context, batch, &it);
   if (parsed > 0) context->host->counter(context, busbar_string("lines_parsed_total"), parsed);
   if (unparsed > 0) context->host->counter(context, busbar_string("lines_unparsed_total"), unparsed);
   return status;

@@ -1,5 +1,5 @@
 /* Tests of access-log; tests/integration/plugins/access_log_test.ts compiles and runs them. */
-#include "test_host.h"
+#include "busbar_test.h"
 
 #include "busbar_json.h"
 
@@ -335,8 +335,8 @@ static void malformed_record_is_invalid(void) {
   CHECK_INT(out->batch.count, 2);
   CHECK_STATUS(test_process(c, in, &out, 1), BUSBAR_INVALID);
   CHECK_INT(out->batch.count, 1);
-  CHECK_INT(in->batch.done, 3);
-  CHECK_TEXT(c->error, strlen(c->error), "Cannot read record 3 of the batch: its lengths do not fit");
+  CHECK_INT(in->batch.done, 1); /* counted from the cursor */
+  CHECK_TEXT(c->error, strlen(c->error), "Cannot read record 1 of the batch: its lengths do not fit");
   test_close(c);
   test_batch_free(in);
   test_batch_free(out);

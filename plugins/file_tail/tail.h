@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 
 #define TAIL_FINGERPRINT 64       /* bytes before an offset that tell whether a file is still the same there */
 #define TAIL_READ (256 * 1024)    /* bytes that are read at once */

@@ -2,7 +2,7 @@
 #ifndef TEST_READER_H
 #define TEST_READER_H
 
-#include "test_host.h"
+#include "busbar_test.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 #include "member.h"
 #include "recovery.h"
 #include "segment.h"
@@ -178,6 +178,15 @@ static int32_t archive_flush(void *self) {
   return ok ? BUSBAR_OK : failed(archive, BUSBAR_FAILED);
 }
 
+/* Finishes a segment that has become old, also when no events come any more. */
+static int32_t archive_tick(void *self, busbar_batch_t *batch) {
+  archive_t *archive = self;
+  (void)batch;
+  if (!is_old(archive)) return BUSBAR_OK;
+  archive->failing = !finish_segment(archive);
+  return archive->failing ? failed(archive, BUSBAR_FAILED) : BUSBAR_OK;
+}
+
 /* ---- Lifecycle --------------------------------------------------------------------------------------------------------- */
 
 static int32_t archive_create(const busbar_context_t *context, void **self) {
@@ -258,6 +267,7 @@ static const busbar_reaction_t archive_table = {
                   .health = archive_health},
     .write = archive_write,
     .flush = archive_flush,
+    .tick = archive_tick,
 };
 
 static const busbar_component_t archive_component = {

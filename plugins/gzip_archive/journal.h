@@ -11,7 +11,7 @@
 #ifndef GZIP_ARCHIVE_JOURNAL_H
 #define GZIP_ARCHIVE_JOURNAL_H
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 #include "files.h"
 #include "member.h"
 

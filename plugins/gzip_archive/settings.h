@@ -2,7 +2,7 @@
 #ifndef GZIP_ARCHIVE_SETTINGS_H
 #define GZIP_ARCHIVE_SETTINGS_H
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 #include "files.h"
 #include "journal.h"
 

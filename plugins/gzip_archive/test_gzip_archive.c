@@ -160,6 +160,24 @@ static void old_segment_is_finished(void) {
   remove_folder();
 }
 
+static void old_segment_is_finished_when_idle(void) {
+  const busbar_reaction_t *table;
+  test_component_t *c;
+  test_batch_t *b = test_batch(0, 0);
+  use_folder(",\"max_segment_age\":\"20ms\"");
+  c = start_archive();
+  table = c->table;
+  write_all(c, 0, 1, 3);
+  while (files_named(".gz", NULL) < 1) CHECK_STATUS(table->tick(c->self, &b->batch), BUSBAR_OK);
+  check_one_source("*.gz", 3);
+  CHECK_STATUS(table->tick(c->self, &b->batch), BUSBAR_OK);
+  CHECK_INT(files_named(".gz", NULL), 1);
+  CHECK_STATUS(test_stop(c), BUSBAR_OK);
+  test_close(c);
+  test_batch_free(b);
+  remove_folder();
+}
+
 static void memory_is_bounded_without_flush(void) {
   test_component_t *c;
   test_batch_t *b = test_batch(3 << 20, 10);
@@ -399,6 +417,7 @@ int main(int argc, char **argv) {
   TEST(segments_keep_below_their_size);
   TEST(event_above_the_size_gets_a_segment_of_its_own);
   TEST(old_segment_is_finished);
+  TEST(old_segment_is_finished_when_idle);
   TEST(memory_is_bounded_without_flush);
   TEST(malformed_record_is_invalid);
   TEST(bad_config_is_refused);

@@ -3,7 +3,7 @@
 #ifndef GZIP_ARCHIVE_TEST_SUPPORT_H
 #define GZIP_ARCHIVE_TEST_SUPPORT_H
 
-#include "test_host.h"
+#include "busbar_test.h"
 
 #include <dirent.h>
 #include <fcntl.h>

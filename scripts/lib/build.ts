@@ -1,7 +1,18 @@
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
+import { sdkPaths } from "../../src/project/sdk_files.ts";
 import { makeBuildInfo, makeBuildLock } from "./build_info.ts";
+import {
+  buildConformance,
+  CONFORMANCE_DRIVER,
+  HAS_CONFORMANCE_DRIVER,
+} from "./build_conformance.ts";
 import { buildPlugins } from "./build_plugins.ts";
-import { compilerOf, LIBRARY_SUFFIX, LINK_FLAGS, toolchainVersion } from "./c_toolchain.ts";
+import {
+  compilerOf,
+  LIBRARY_SUFFIX,
+  LINK_FLAGS,
+  toolchainVersion,
+} from "../../src/project/toolchain.ts";
 import { type CompileRuntime, findRuntime } from "./compile_runtime.ts";
 import { hashFiles, listFiles, main, PROJECT, run, whenChanged, writeAtomic } from "./files.ts";
 import { type SourceState, sourceState } from "./source_state.ts";
@@ -21,13 +32,25 @@ export const EMBEDDED = [
   `dist/shim/libbusbar_shim${LIBRARY_SUFFIX}`,
   "dist/build_info.json",
   "ffi/abi_versions.json",
-  "ffi/include/busbar.h",
+  ...(HAS_CONFORMANCE_DRIVER ? [CONFORMANCE_DRIVER] : []),
 ];
+
+/** Those, and what `busbar plugin new` writes: templates and SDKs. */
+async function embeddedFiles(root: string): Promise<string[]> {
+  const sdks = await sdkPaths(join(root, "ffi"));
+  const templates = await listFiles(join(root, "src/project/templates"));
+  return [
+    ...EMBEDDED,
+    ...sdks.map((path) => `ffi/${path}`),
+    ...templates.map((path) => relative(root, path)),
+  ];
+}
 
 /** Builds all of `dist/` that is out of date. */
 async function build(root: string, log: (line: string) => void): Promise<void> {
   const source = await sourceState(root);
   const shim = await buildShim(root, log);
+  if (HAS_CONFORMANCE_DRIVER) await buildConformance(root, log);
   const strict = Deno.env.get("CI") === "true";
   const manifests = await buildPlugins({ root, strict, log });
   await writeAtomic(join(root, "dist/build.lock"), json(makeBuildLock(manifests)));
@@ -96,7 +119,7 @@ async function compileBinary(root: string, output: string, runtime: CompileRunti
     const command = [Deno.execPath(), "compile", "--quiet", "--frozen", "-A", "--output", binary];
     // For src/host/host.ts, which gives memory back once it has started.
     command.push("--v8-flags=--expose-gc");
-    for (const file of EMBEDDED) command.push("--include", file);
+    for (const file of await embeddedFiles(root)) command.push("--include", file);
     const env: Record<string, string> = runtime.path ? { DENORT_BIN: runtime.path } : {};
     await run([...command, "main.ts"], { cwd: root, env });
     await Deno.rename(binary, output);

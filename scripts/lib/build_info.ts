@@ -1,4 +1,5 @@
-import { join, relative } from "node:path";
+import { join } from "node:path";
+import { sdkPaths } from "../../src/project/sdk_files.ts";
 import { hashFiles, listFiles, sha256 } from "./files.ts";
 import type { JsonObject } from "./build_plugins.ts";
 import type { SourceState } from "./source_state.ts";
@@ -40,9 +41,11 @@ export interface BuildInfoOptions {
 export async function binarySources(root: string): Promise<string[]> {
   const files = [join(root, "main.ts"), join(root, "deno.json"), join(root, "deno.lock")];
   files.push(...await listFiles(join(root, "src")));
-  for (const file of await listFiles(join(root, "ffi"))) {
-    if (/^ffi\/([^/]+\.(ts|json)|include\/.+)$/.test(relative(root, file))) files.push(file);
+  files.push(...await listFiles(join(root, "ffi/conformance")));
+  for await (const { name } of Deno.readDir(join(root, "ffi"))) {
+    if (/\.(ts|json)$/.test(name)) files.push(join(root, "ffi", name));
   }
+  for (const path of await sdkPaths(join(root, "ffi"))) files.push(join(root, "ffi", path));
   return files.sort();
 }
 

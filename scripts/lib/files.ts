@@ -1,74 +1,18 @@
-import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
-import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { statOrNothing, writeAtomic } from "../../src/project/files.ts";
+
+export {
+  commandExists,
+  hashFiles,
+  listFiles,
+  run,
+  sha256,
+  statOrNothing,
+  writeAtomic,
+} from "../../src/project/files.ts";
 
 /** The project's folder. */
 export const PROJECT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
-
-/** SHA-256 of the parts, in order and each with its length, as 64 hex digits. */
-export function sha256(...parts: (string | Uint8Array)[]): string {
-  const hash = createHash("sha256");
-  if (parts.length === 1) return hash.update(parts[0]!).digest("hex");
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  return hash.digest("hex");
-}
-
-/** What lies at `path`, or `undefined` where nothing does. */
-export async function statOrNothing(path: string): Promise<Deno.FileInfo | undefined> {
-  try {
-    return await Deno.stat(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-/** All files under `path` (or `path` itself, where it is a file), sorted; nothing where it does not exist. */
-export async function listFiles(path: string): Promise<string[]> {
-  const info = await statOrNothing(path);
-  if (!info) return [];
-  if (!info.isDirectory) return [path];
-  const files: string[] = [];
-  for await (const entry of Deno.readDir(path)) {
-    files.push(...await listFiles(join(path, entry.name)));
-  }
-  return files.sort();
-}
-
-/** SHA-256 over names (relative to `root`) and contents of the files. */
-export async function hashFiles(root: string, files: string[]): Promise<string> {
-  const parts: (string | Uint8Array)[] = [];
-  for (const file of files) parts.push(relative(root, file), await Deno.readFile(file));
-  return sha256("files", ...parts);
-}
-
-/**
- * Writes the file by renaming a finished one over it, so that a reader or a process that has it mapped keeps the old
- * one. A file that already has these bytes stays untouched.
- */
-export async function writeAtomic(
-  path: string,
-  content: string | Uint8Array,
-  options: { mode?: number } = {},
-): Promise<void> {
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-  const mode = options.mode ?? 0o644;
-  const info = await statOrNothing(path);
-  if (info?.size === bytes.length && (info.mode ?? mode) % 0o1000 === mode) {
-    if (Buffer.compare(await Deno.readFile(path), bytes) === 0) return;
-  }
-  await Deno.mkdir(dirname(path), { recursive: true });
-  const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
-  try {
-    await Deno.writeFile(temporary, bytes, { mode });
-    await Deno.chmod(temporary, mode);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
-}
 
 /** Options of {@linkcode whenChanged}. */
 export interface StepOptions {
@@ -76,8 +20,8 @@ export interface StepOptions {
   stamp: string;
   /** Hash of everything the step reads. */
   key: string;
-  /** Files the step writes. */
-  outputs: string[];
+  /** Files the step writes, or what lists them. */
+  outputs: string[] | (() => Promise<string[]>);
 }
 
 /**
@@ -97,51 +41,13 @@ export async function whenChanged(
   return true;
 }
 
-async function stampText(key: string, outputs: string[]): Promise<string> {
-  const states = await Promise.all(outputs.map(async (path) => {
+async function stampText(key: string, outputs: StepOptions["outputs"]): Promise<string> {
+  const paths = typeof outputs === "function" ? await outputs() : outputs;
+  const states = await Promise.all(paths.map(async (path) => {
     const info = await statOrNothing(path);
     return info ? `${info.size} ${info.mtime?.getTime()}` : "missing";
   }));
   return [key, ...states].join("\n") + "\n";
-}
-
-/**
- * Runs a program without input and gives what it printed to stdout, without the last newline.
- *
- * @throws {Error} naming the command and holding its stderr, where it fails or is not there
- */
-export async function run(
-  command: string[],
-  options: Pick<Deno.CommandOptions, "cwd" | "env" | "signal"> = {},
-): Promise<string> {
-  const [program, ...args] = command;
-  const name = `${basename(program!)} ${args.slice(0, 3).join(" ")}`.trim();
-  let output: Deno.CommandOutput;
-  try {
-    output = await new Deno.Command(program!, { ...options, args, stdin: "null" }).output();
-  } catch (error) {
-    throw new Error(`Cannot run "${name}": ${(error as Error).message}`, { cause: error });
-  }
-  const stdout = new TextDecoder().decode(output.stdout);
-  const stderr = new TextDecoder().decode(output.stderr);
-  if (!output.success) {
-    throw new Error(
-      `Cannot run "${name}": exit code ${output.code}\n${stderr || stdout}`.trimEnd(),
-    );
-  }
-  // A compiler's warnings are shown, Deno's lines about downloads are not.
-  if (stderr && program !== Deno.execPath()) await Deno.stderr.write(output.stderr);
-  return stdout.trimEnd();
-}
-
-/** Whether a program of that name (or path) can be started. */
-export async function commandExists(name: string): Promise<boolean> {
-  if (name.includes("/")) return await statOrNothing(name) !== undefined;
-  const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
-  for (const folder of folders) {
-    if ((await Deno.stat(join(folder, name)).catch(() => undefined))?.isFile) return true;
-  }
-  return false;
 }
 
 /** Runs a script's main function; an error is printed without a stack trace and ends the process with 1. */

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { sourceDateEpoch } from "../../src/project/build_time.ts";
 import { run, statOrNothing } from "./files.ts";
 
 /** What version control knows about the sources. */
@@ -31,14 +32,6 @@ export async function sourceState(
       seconds = Number(time);
     }
   }
-  const epoch = env.SOURCE_DATE_EPOCH;
-  if (epoch) {
-    if (!/^\d{1,11}$/.test(epoch)) {
-      throw new Error(
-        `Cannot read SOURCE_DATE_EPOCH: "${epoch}" is not a number of seconds since 1970`,
-      );
-    }
-    seconds = Number(epoch);
-  }
+  seconds = sourceDateEpoch(env) ?? seconds;
   return { commit, time: new Date(seconds * 1000).toISOString() };
 }

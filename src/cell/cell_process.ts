@@ -1,4 +1,4 @@
-import { type Channel, type ChannelListener, listenChannel } from "./channel.ts";
+import { type Channel, ChannelCutError, type ChannelListener, listenChannel } from "./channel.ts";
 import { readLines } from "./lines.ts";
 import { parseCellMessage } from "./messages.ts";
 import type { CellMessage, CellSpec, HostMessage } from "./protocol.ts";
@@ -95,6 +95,11 @@ export class CellProcess {
     return this.#connected;
   }
 
+  /** Whether the process has ended; what it wrote may still be on its way. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   /** Sends a message, if the cell is there to get it. */
   send(message: HostMessage): void {
     // A cell that cannot be written to is dead or dies: that shows in its status.
@@ -125,11 +130,11 @@ export class CellProcess {
 
   /** A cell that is about to die may break off anywhere: only one that lives on breaks the protocol. */
   async #watchTalk(status: Promise<unknown>, talked: Promise<void>): Promise<void> {
-    const problem = await talked.then(
-      () => "cell closed its connection and went on",
-      (error: Error) => error.message,
-    );
-    await within(status, CLOSED_GRACE_MS);
+    const error = await talked.then(() => undefined, (error: Error) => error);
+    // What it said is wrong, it did not only break off.
+    const wrong = error !== undefined && !(error instanceof ChannelCutError);
+    if (!wrong) await within(status, CLOSED_GRACE_MS);
+    const problem = error?.message ?? "cell closed its connection and went on";
     if (!this.#gone) this.#options.onProtocolError(problem);
   }
 

@@ -400,6 +400,8 @@ export class CellRun {
   }
 
   #kill(reason: KillReason): void {
+    // What it had written may take longer than it did.
+    if (this.#process.gone) return;
     this.#killed ??= reason;
     this.#process.kill();
   }

@@ -10,6 +10,9 @@ export class ChannelError extends Error {
   override readonly name = "ChannelError";
 }
 
+/** The peer closed, or is gone, in the middle of a message. */
+export class ChannelCutError extends ChannelError {}
+
 /** One connection. `Received` and `Sent` are what goes each way; what arrives is JSON, but not checked to be Received. */
 export class Channel<Received, Sent> implements AsyncIterable<Received> {
   readonly #connection: Deno.Conn;
@@ -55,7 +58,7 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
         const head = await this.#read(LENGTH_SIZE, "a message's length");
         if (head === undefined) return;
         const body = await this.#read(lengthOf(head), "a message");
-        if (body === undefined) throw new ChannelError("Cannot read a message: the peer closed");
+        if (body === undefined) throw new ChannelCutError("Cannot read a message: the peer closed");
         yield parse(body) as Received;
       }
     } finally {
@@ -77,7 +80,7 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
       const got = await this.#readSome(bytes.subarray(at));
       if (got === null && at === 0) return undefined;
       if (got === null) {
-        throw new ChannelError(`Cannot read ${what}: the peer closed after ${at} of ${size} bytes`);
+        throw new ChannelCutError(`Cannot read ${what}: the peer closed after ${at} of ${size} bytes`);
       }
       at += got;
     }
@@ -90,7 +93,7 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
     } catch (error) {
       // A peer that was killed may reset the connection instead of ending it.
       if (this.#closed || error instanceof Deno.errors.ConnectionReset) return null;
-      throw new ChannelError(`Cannot read a message: ${(error as Error).message}`);
+      throw new ChannelCutError(`Cannot read a message: ${(error as Error).message}`);
     }
   }
 

@@ -2,6 +2,7 @@ import { CommanderError } from "commander";
 import { ConfigError, formatDiagnostic } from "../config/diagnostic.ts";
 import { StartError } from "../host/start_error.ts";
 import { PluginError } from "../plugin/errors.ts";
+import { ProjectError } from "../project/errors.ts";
 import { CommandError, ExitCode } from "./exit_codes.ts";
 import { hasColour } from "./output.ts";
 import { createProgram } from "./program.ts";
@@ -32,6 +33,7 @@ function report(error: unknown): ExitCode {
     return ExitCode.USAGE;
   }
   if (error instanceof CommandError) return fail(error.exitCode, error);
+  if (error instanceof ProjectError) return fail(ExitCode.FAILURE, error);
   if (error instanceof PluginError) return fail(ExitCode.FAILURE, error);
   if (error instanceof StartError) return fail(ExitCode.START, error);
   const text = error instanceof Error ? error.stack ?? error.message : String(error);

@@ -1,3 +1,4 @@
+import type { BinaryFacts, BinaryFormat } from "../plugin/binary.ts";
 import { PluginError, type PluginProblem, problemOf } from "../plugin/errors.ts";
 import { type Inspection, inspectPlugin } from "../plugin/inspect.ts";
 import { pluginRules } from "../host/plugin_set.ts";
@@ -5,6 +6,13 @@ import { ExitCode } from "./exit_codes.ts";
 import { paint, printable, printFields, printJson } from "./output.ts";
 import { pluginSettings } from "./plugin_settings.ts";
 import type { PluginOptions } from "./program.ts";
+
+/** What each format calls the name that others link a library by. */
+const LINK_NAMES: Record<BinaryFormat, string> = {
+  "ELF": "SONAME",
+  "Mach-O": "install name",
+  "PE": "DLL name",
+};
 
 /** `busbar plugin inspect`: all that a file says, and the verdict; never loads it. */
 export async function inspect(file: string, options: PluginOptions): Promise<ExitCode> {
@@ -27,7 +35,7 @@ function unreadable({ code, path, message }: PluginProblem) {
 }
 
 function print(inspection: Inspection): void {
-  const { name, path, library, size, digest, manifest, abiHash, elf, runtime } = inspection;
+  const { name, path, library, size, digest, manifest, abiHash, binary, runtime } = inspection;
   const { compatibility, verdict, warnings } = inspection;
   printFields([
     ["plugin", `${printable(name)} ${manifest?.version ?? ""}`.trimEnd()],
@@ -39,9 +47,12 @@ function print(inspection: Inspection): void {
     ["SHA-256", digest],
     ["ABI", manifest && `${manifest.abi}, requires minor ${manifest.requires_minor}`],
     ["ABI hash", abiHash ?? "none"],
-    ["target", `${manifest?.target ?? "not said"}, file ${elf.target}`],
-    ["SONAME", printable(elf.soname ?? "none")],
-    ["glibc", elf.requiredGlibc === undefined ? "none" : `${elf.requiredGlibc} or newer`],
+    ["target", `${manifest?.target ?? "not said"}, file ${fileTarget(binary)}`],
+    ["format", binary.format],
+    [LINK_NAMES[binary.format], printable(binary.linkName ?? "none")],
+    ...requirements(binary),
+    ["protections", binary.protections.join(", ") || "none"],
+    ["signature", binary.signed === undefined ? undefined : binary.signed ? "present" : "none"],
     ["runtime", runtime ?? "none"],
     ["built by", manifest && printable(builtBy(manifest.build))],
   ]);
@@ -51,7 +62,10 @@ function print(inspection: Inspection): void {
       return `${kind} ${name}  ${printable(description)}`.trimEnd();
     }),
   );
-  section("Exported symbols", elf.exported.map(({ kind, name }) => `${kind} ${printable(name)}`));
+  section(
+    "Exported symbols",
+    binary.exported.map(({ kind, name }) => `${kind} ${printable(name)}`),
+  );
   section("Needed libraries", neededLibraries(inspection));
   section(
     "Compatibility",
@@ -64,13 +78,26 @@ function print(inspection: Inspection): void {
   console.log(`\nVerdict: ${verdict.ok ? paint("accepted", "green") : paint("refused", "red")}`);
 }
 
+/** The file's own target, and what else is in a fat file. */
+function fileTarget({ target, slices }: BinaryFacts): string {
+  return slices.length === 0 ? target : `${target} (of a fat file for ${slices.join(", ")})`;
+}
+
+/** What the system must offer, as far as the format says. */
+function requirements({ format, requiredGlibc, minimumSystem }: BinaryFacts): [string, string][] {
+  if (format !== "ELF") {
+    return [["system", minimumSystem === undefined ? "not said" : `${minimumSystem} or newer`]];
+  }
+  return [["glibc", requiredGlibc === undefined ? "none" : `${requiredGlibc} or newer`]];
+}
+
 function builtBy(build: NonNullable<Inspection["manifest"]>["build"]): string {
   const flags = build.build_flags.length > 0 ? `, ${build.build_flags.join(" ")}` : "";
   return `${build.toolchain_version}, ${build.language}, ${build.build_profile}${flags}`;
 }
 
 /** Those that it names itself, then those that these need. */
-function neededLibraries({ elf, libraries: { found, missing } }: Inspection): string[] {
+function neededLibraries({ binary, libraries: { found, missing } }: Inspection): string[] {
   const lines = [
     ...found.map(({ name, path }) => `${name} => ${path}`),
     ...missing.map(({ name, neededBy, reason }) =>
@@ -78,8 +105,9 @@ function neededLibraries({ elf, libraries: { found, missing } }: Inspection): st
     ),
   ];
   const told = new Set([...found, ...missing].map(({ name }) => name));
-  const others = elf.needed.filter((name) => !told.has(name));
-  return [...lines, ...others.map((name) => `${name} => in the process already`)].map(printable);
+  const others = binary.needed.filter((name) => !told.has(name));
+  const where = binary.format === "ELF" ? "in the process already" : "not looked for";
+  return [...lines, ...others.map((name) => `${name} => ${where}`)].map(printable);
 }
 
 function section(title: string, lines: readonly string[]): void {

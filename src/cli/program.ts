@@ -1,6 +1,8 @@
 import tab from "@bomb.sh/tab/commander";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { addConformanceCommands } from "./conformance_commands.ts";
 import type { ExitCode } from "./exit_codes.ts";
+import { addProjectCommands } from "./project_commands.ts";
 import { addSteeringCommands } from "./steering.ts";
 
 /** What every command may be given. */
@@ -80,7 +82,9 @@ export function createProgram(finish: (code: ExitCode) => void): Command {
 }
 
 function addPluginCommands(program: Command, finish: (code: ExitCode) => void): void {
-  const plugin = program.command("plugin").description("look at plugins");
+  const plugin = program.command("plugin").description("write plugins and look at them");
+  addProjectCommands(plugin, finish);
+  addConformanceCommands(plugin, finish);
   findingPlugins(plugin.command("list"))
     .description("list the plugins there are")
     .action(async (_, command: Command) =>

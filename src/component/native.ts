@@ -258,6 +258,8 @@ export class NativeInstance implements Instance {
   }
 
   tick(batch: Batch): Result {
+    // A reaction's stands at another place of its table.
+    if (this.kind === "reaction") return this.#call("tick", batch.pointer);
     return this.#process(batch, CALL_NUMBER.tick);
   }
 

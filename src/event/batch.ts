@@ -167,6 +167,9 @@ export class Batch {
   }
 
   /** Time of a tick, nanoseconds since 1970. */
+  get now(): bigint {
+    return this.#longs[at.now >> 3]!;
+  }
   set now(value: bigint) {
     this.#longs[at.now >> 3] = value;
   }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { ownProgram, runThrowaway } from "../cell/throwaway_process.ts";
 import type { GoodInspection } from "../plugin/inspect.ts";
 import type { Manifest } from "../plugin/manifest.ts";
 
@@ -31,11 +31,6 @@ export interface Validation {
   /** The end of what the library printed. */
   output: string;
 }
-
-const OUTPUT_BYTES = 4096;
-/** How long pipes may stay open that something else than the child holds. */
-const DRAIN_MS = 500;
-const KEPT_VARIABLES = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH"];
 
 /**
  * Loads an accepted plugin in a process of its own, which may crash, end or hang without harm, and compares its root table with its
@@ -70,57 +65,19 @@ async function runChild(
   folder: string,
   timeoutMs: number,
 ): Promise<{ reason: { code: string; text: string }; output: string }> {
-  const [command, args] = ownProgram();
-  const child = new Deno.Command(command, {
+  const { command, args } = ownProgram();
+  const { code, signal, late, output } = await runThrowaway({
+    command,
     args: [...args, "__validate", folder],
-    clearEnv: true,
-    env: childEnvironment(),
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-    // What the library starts is ended with it.
-    detached: true,
-  }).spawn();
-  const output = new OutputTail([child.stdout, child.stderr]);
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    killGroup(child.pid);
-  }, timeoutMs);
-  const { code, signal } = await child.status;
-  clearTimeout(timer);
-  killGroup(child.pid);
-  await output.end();
+    env: { LD_BIND_NOW: "1", NO_COLOR: "1" },
+    timeoutMs,
+  });
   const reason = late
     ? { code: "TimedOut", text: `loading it takes longer than ${timeoutMs / 1000} s` }
     : signal !== null
     ? { code: "Crashed", text: `its process was ended by ${signal}` }
     : { code: "Crashed", text: `its process ended with exit code ${code}` };
-  return { reason, output: output.text };
-}
-
-/** Command and first arguments of this same program. */
-function ownProgram(): [string, string[]] {
-  if (Deno.build.standalone) return [Deno.execPath(), []];
-  const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
-  return [Deno.execPath(), ["run", "-A", "--quiet", main]];
-}
-
-function childEnvironment(): Record<string, string> {
-  const environment: Record<string, string> = { LD_BIND_NOW: "1", NO_COLOR: "1" };
-  for (const name of KEPT_VARIABLES) {
-    const value = Deno.env.get(name);
-    if (value !== undefined) environment[name] = value;
-  }
-  return environment;
-}
-
-function killGroup(pid: number): void {
-  try {
-    Deno.kill(-pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  return { reason, output };
 }
 
 async function readResult(folder: string): Promise<ValidationResult | undefined> {
@@ -128,31 +85,5 @@ async function readResult(folder: string): Promise<ValidationResult | undefined>
     return JSON.parse(await Deno.readTextFile(join(folder, RESULT_FILE)));
   } catch {
     return undefined;
-  }
-}
-
-/** Keeps the end of what is read from streams. */
-class OutputTail {
-  text = "";
-  readonly #readers: ReadableStreamDefaultReader<Uint8Array>[];
-  readonly #reading: Promise<unknown>;
-
-  constructor(streams: ReadableStream<Uint8Array>[]) {
-    this.#readers = streams.map((stream) => stream.getReader());
-    this.#reading = Promise.all(this.#readers.map((reader) => this.#read(reader)));
-  }
-
-  async end(): Promise<void> {
-    const cancel = () => this.#readers.forEach((reader) => reader.cancel());
-    const timer = setTimeout(cancel, DRAIN_MS);
-    await this.#reading;
-    clearTimeout(timer);
-  }
-
-  async #read(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      this.text = (this.text + decoder.decode(part.value, { stream: true })).slice(-OUTPUT_BYTES);
-    }
   }
 }

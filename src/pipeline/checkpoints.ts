@@ -3,6 +3,7 @@ import type { Instance, SavedState } from "../component/component.ts";
 import { StoreError } from "../store/errors.ts";
 import type { DeadLetterInit, PipelineStore, StateRow } from "../store/pipeline_store.ts";
 import { Backoff, type Node, type Surroundings } from "./node.ts";
+import type { ProcessorNode } from "./processor_node.ts";
 import type { Replayer } from "./replayer.ts";
 import type { SourceNode } from "./source_node.ts";
 
@@ -12,7 +13,7 @@ const LETTERS_MAX = 256;
 export interface CheckpointOptions {
   store: PipelineStore;
   sources: readonly SourceNode[];
-  processors: readonly Node[];
+  processors: readonly ProcessorNode[];
   /** Those that can make durable what they accepted are asked to. */
   reactions: readonly Node[];
   replayer: Replayer;
@@ -79,8 +80,9 @@ export class Checkpoints {
   }
 
   #needed(): boolean {
-    const { sources, replayer } = this.#options;
+    const { sources, processors, replayer } = this.#options;
     return this.#letters.length > 0 || replayer.hasOutcome ||
+      processors.some(({ emittedUnasked }) => emittedUnasked) ||
       sources.some(({ ledger }) => ledger.sequence > ledger.acknowledged);
   }
 
@@ -110,10 +112,18 @@ export class Checkpoints {
         points.every(({ source, sequence }) => source.ledger.sequence >= sequence);
       if (!await this.#until(arrived, deadline)) return false;
     }
-    for (const { instance } of reactions) {
-      if (instance.has("flush") && !await this.#flush(instance, deadline)) return false;
+    const emitted = processors.filter(({ emittedUnasked, idle }) => emittedUnasked && idle);
+    for (const node of emitted) node.emittedUnasked = false;
+    let stored = false;
+    try {
+      for (const { instance } of reactions) {
+        if (instance.has("flush") && !await this.#flush(instance, deadline)) return false;
+      }
+      this.#store(points, states);
+      stored = true;
+    } finally {
+      if (!stored) { for (const node of emitted) node.emittedUnasked = true; }
     }
-    this.#store(points, states);
     for (const point of points) await this.#commit(point, deadline);
     return true;
   }

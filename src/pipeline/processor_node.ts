@@ -13,6 +13,8 @@ import { type BatchSettings, LARGEST_ARENA } from "./source_node.ts";
 export class ProcessorNode extends Node implements Consumer, Stage {
   /** For each output, who reads it. */
   readonly consumers: Consumer[][];
+  /** It emitted in a tick: its state changed, and reactions took events, though no source moved. The checkpoint's to reset. */
+  emittedUnasked = false;
   #waiting: FlowBatch[] = [];
   #pools: Pool[];
   #outputs: (FlowBatch | null)[];
@@ -283,6 +285,7 @@ export class ProcessorNode extends Node implements Consumer, Stage {
       ) {
         return this.failStatus("tick", status);
       }
+      if (this.#outputs.some((out) => out!.count > 0)) this.emittedUnasked = true;
       if (!this.#ship(this.#tickEntry, "tick")) return;
       if (status === Status.FAILED) {
         const error = this.instance.error();

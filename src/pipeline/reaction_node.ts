@@ -1,7 +1,7 @@
 import { BatchFlag, Status } from "../../ffi/layout.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { malformation, offsetOf, RecordReader } from "../event/reader.ts";
-import { type FlowBatch, release, Windows } from "./flow_batch.ts";
+import { FlowBatch, release, Windows } from "./flow_batch.ts";
 import type { Stage } from "./line.ts";
 import { Backoff, type Consumer, Node, type Surroundings } from "./node.ts";
 import { type DeliverySettings, giveUpRecord, type Refusal, retryWait } from "./refusals.ts";
@@ -18,6 +18,12 @@ export class ReactionNode extends Node implements Consumer, Stage {
   #again = new Backoff(1, 100);
   /** A write is being made. */
   #writing = false;
+  /** The end of the wait after AGAIN or a failure; 0: none. */
+  #waitUntil = 0;
+  #tickBatch: FlowBatch;
+  /** Milliseconds between two ticks. */
+  readonly #interval: number;
+  #nextTick: number;
 
   constructor(
     instance: Instance,
@@ -27,6 +33,10 @@ export class ReactionNode extends Node implements Consumer, Stage {
     super(instance, around);
     this.#delivery = options.delivery;
     this.#maxPending = options.maxPending;
+    this.#tickBatch = new FlowBatch({ recycle: () => {} }, { bytes: 0, limit: 0 });
+    this.#interval = instance.tickInterval || Infinity;
+    this.#nextTick = around.now() + this.#interval;
+    this.dueAt = this.#nextTick;
   }
 
   offer(batch: FlowBatch): void {
@@ -36,13 +46,20 @@ export class ReactionNode extends Node implements Consumer, Stage {
   }
 
   resume(): void {
-    if (this.dueAt <= this.around.now()) this.dueAt = Infinity;
+    const now = this.around.now();
+    if (this.#waitUntil <= now) this.#waitUntil = 0;
+    if (now >= this.#nextTick && !this.busy && !this.claimed) {
+      this.#nextTick = now + this.#interval;
+      if (this.instance.has("tick")) this.#tick();
+    }
     while (this.#waiting.length > 0 && this.#free()) this.#write(this.#waiting.shift()!);
+    this.#schedule();
   }
 
-  /** The reaction asked to be offered again what it had said AGAIN to. */
+  /** The reaction asked for a tick, or to be offered again what it had said AGAIN to. */
   wake(): void {
-    this.dueAt = Infinity;
+    this.#waitUntil = 0;
+    if (this.instance.has("tick")) this.#nextTick = Math.min(this.#nextTick, this.around.now());
     this.resume();
   }
 
@@ -92,11 +109,35 @@ export class ReactionNode extends Node implements Consumer, Stage {
 
   free(): void {
     this.#windows.free();
+    this.#tickBatch.free();
   }
 
   #free(): boolean {
-    return !this.busy && !this.claimed && this.dueAt === Infinity &&
+    return !this.busy && !this.claimed && this.#waitUntil === 0 &&
       this.#pending.size < this.#maxPending;
+  }
+
+  /** Offers nothing for `ms` milliseconds. */
+  #wait(ms: number): void {
+    this.#waitUntil = this.around.now() + ms;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    // Who is claimed is resumed when that ends.
+    const tick = this.claimed ? Infinity : this.#nextTick;
+    this.dueAt = Math.min(tick, this.#waitUntil || Infinity);
+  }
+
+  #tick(): void {
+    const batch = this.#tickBatch;
+    batch.now = BigInt(Date.now()) * 1_000_000n;
+    this.settle(this.instance.tick(batch), (status) => {
+      if (status === Status.OK) return;
+      const error = this.instance.error();
+      if (status !== Status.FAILED) return this.failStatus("tick", status, error);
+      this.around.log("warning", "Tick failed", { component: this.id, error });
+    });
   }
 
   #write(whole: FlowBatch): void {
@@ -142,8 +183,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
         return this.#accepted(batch);
       case Status.AGAIN:
         this.#waiting.unshift(batch);
-        this.dueAt = this.around.now() + this.#again.next();
-        return;
+        return this.#wait(this.#again.next());
       case Status.PENDING:
         this.#again.reset();
         return this.#keep(batch);
@@ -192,7 +232,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
     rest.rewind();
     rest.flags |= BatchFlag.REPLAY;
     this.#waiting.unshift(rest);
-    this.dueAt = this.around.now() + wait;
+    this.#wait(wait);
   }
 
   /**

@@ -1,5 +1,5 @@
+import type { BinaryFacts } from "./binary.ts";
 import type { BuildLock } from "./build_lock.ts";
-import type { ElfFacts } from "./elf.ts";
 import { compareDotted } from "./elf_versions.ts";
 import type { PluginErrorCode } from "./errors.ts";
 import type { HostFacts } from "./host_facts.ts";
@@ -25,7 +25,7 @@ export interface Judgement {
 export interface Judged {
   readonly abiHash: string | undefined;
   readonly manifest: Manifest;
-  readonly elf: ElfFacts;
+  readonly binary: BinaryFacts;
 }
 
 type Field = [name: string, plugin: string | undefined, host: string | undefined];
@@ -36,9 +36,8 @@ export function judgeCompatibility(
   host: HostFacts,
   options: { mode?: CompatibilityMode; buildLock?: BuildLock } = {},
 ): Judgement[] {
-  const { manifest, elf } = plugin;
+  const { manifest, binary } = plugin;
   const minor = Number(host.abi.current.split(".")[1]);
-  const needs = elf.requiredGlibc;
   const judgements = [
     ...judgeHash(plugin, host),
     judge("MinorTooNew", ["requires_minor", String(manifest.requires_minor), String(minor)], {
@@ -46,14 +45,23 @@ export function judgeCompatibility(
       hint: "use a newer host",
     }),
     judge("TargetMismatch", ["target", manifest.target, host.target]),
-    judge("TargetMismatch", ["machine type of the file", elf.machine, host.machine]),
+    ...judgeFile(binary, host),
+  ];
+  if (options.mode === "strict") judgements.push(...judgeBuild(manifest, options.buildLock));
+  return judgements;
+}
+
+/** Compares with the host what the file says even without a manifest. */
+export function judgeFile(binary: BinaryFacts, host: HostFacts): Judgement[] {
+  const needs = binary.requiredGlibc;
+  return [
+    judge("TargetMismatch", ["format of the file", binary.format, host.format]),
+    judge("TargetMismatch", ["machine type of the file", binary.machine, host.machine]),
     judge("GlibcTooOld", ["required glibc", needs, host.glibc], {
       ok: needs === undefined || host.glibc === undefined || compareDotted(needs, host.glibc) <= 0,
       hint: "build the plugin on a system no newer than this one",
     }),
   ];
-  if (options.mode === "strict") judgements.push(...judgeBuild(manifest, options.buildLock));
-  return judgements;
 }
 
 function judgeHash({ abiHash, manifest }: Judged, host: HostFacts): Judgement[] {

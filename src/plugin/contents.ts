@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
+import type { BinaryFacts, BinaryImage, Machine } from "./binary.ts";
 import { type ByteSource, FileSource } from "./byte_source.ts";
-import { type ElfFacts, readFacts } from "./elf.ts";
-import { ElfImage } from "./elf_image.ts";
 import type { PluginErrorCode } from "./errors.ts";
 import { MAX_MANIFEST_BYTES } from "./manifest.ts";
+import { openBinary } from "./open_binary.ts";
 
 /** One reason to refuse a plugin, without the words that say which plugin. */
 export interface Fault {
@@ -17,7 +17,7 @@ export interface LibraryContents {
   readonly size: number;
   /** SHA-256 of the file, in hex. */
   readonly digest: string;
-  readonly elf: ElfFacts;
+  readonly binary: BinaryFacts;
   /** The 64 hex digits of `busbar_abi_hash`. */
   readonly abiHash: string | undefined;
   /** The bytes of `busbar_manifest` before its NUL. */
@@ -30,23 +30,25 @@ const CHUNK_BYTES = 256 * 1024;
 const MAX_KEPT = 256;
 const SETTLED_MS = 2000;
 
-/** Keeps what was read of libraries, by digest; a file that did not change since is not even hashed again. */
+/** Keeps what was read of libraries, by machine and digest; a file that did not change since is not even hashed again. */
 export class ContentsCache {
   readonly #digests = new Map<string, string>();
   readonly #contents = new Map<string, LibraryContents>();
 
-  /** What the library at `path` says. Throws a PluginError when it is not a shared library or cannot be read. */
-  async read(path: string): Promise<LibraryContents> {
+  /** What the library at `path` says; of a fat file, what its part for `machine` says. Throws a PluginError when it is not a shared library or cannot be read. */
+  async read(path: string, machine: Machine = Deno.build.arch): Promise<LibraryContents> {
     using source = await FileSource.open(path);
-    const key = `${path}:${source.identity}`;
+    const key = `${path}:${machine}:${source.identity}`;
     const seen = this.#contents.get(this.#digests.get(key) ?? "");
     if (seen) return seen;
-    const image = await ElfImage.open(source); // before hashing, so that what is no library is refused at once
+    const image = await openBinary(source, machine); // before hashing, so that what is no library is refused at once
     const digest = await digestOf(source);
-    const contents = this.#contents.get(digest) ?? await readContents(image, digest);
-    keep(this.#contents, digest, contents);
+    const name = `${machine}:${digest}`;
+    const { size } = source;
+    const contents = this.#contents.get(name) ?? await readContents(image, { size, digest });
+    keep(this.#contents, name, contents);
     // A file changed this very moment may change again without its times telling.
-    if (Date.now() - source.changedAt > SETTLED_MS) keep(this.#digests, key, digest);
+    if (Date.now() - source.changedAt > SETTLED_MS) keep(this.#digests, key, name);
     return contents;
   }
 }
@@ -60,20 +62,23 @@ export async function digestOf(source: ByteSource): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Reads the library `image`, whose digest is known. Throws a PluginError `CorruptLibrary` when its tables are wrong. */
-export async function readContents(image: ElfImage, digest: string): Promise<LibraryContents> {
-  const elf = await readFacts(image);
-  const hash = await readHash(image, elf);
-  const manifest = await readManifest(image, elf);
+/** Reads the library `image` out of a file of this size and digest. Throws a PluginError `CorruptLibrary` when its tables are wrong. */
+export async function readContents(
+  image: BinaryImage,
+  { size, digest }: { size: number; digest: string },
+): Promise<LibraryContents> {
+  const binary = await image.facts();
+  const hash = await readHash(image, binary);
+  const manifest = await readManifest(image, binary);
   const faults = [hash, manifest].flatMap(({ fault }) => fault ?? []);
-  const root = elf.exported.find(({ name }) => name === "busbar_plugin");
+  const root = binary.exported.find(({ name }) => name === "busbar_plugin");
   if (root?.kind !== "function") {
     faults.push({ code: "MissingSymbol", reason: 'it exports no function "busbar_plugin"' });
   }
   return {
-    size: image.source.size,
+    size,
     digest,
-    elf,
+    binary,
     abiHash: hash.value,
     manifest: manifest.value,
     faults,
@@ -85,9 +90,9 @@ interface Export<T> {
   fault?: Fault;
 }
 
-async function readHash(image: ElfImage, elf: ElfFacts): Promise<Export<string>> {
+async function readHash(image: BinaryImage, binary: BinaryFacts): Promise<Export<string>> {
   const name = "busbar_abi_hash";
-  const symbol = elf.exported.find((symbol) => symbol.name === name);
+  const symbol = binary.exported.find((symbol) => symbol.name === name);
   if (!symbol) return { fault: { code: "MissingSymbol", reason: `it exports no "${name}"` } };
   const wrong = `"${name}" is not 64 hex digits and a NUL`;
   if (symbol.size !== 0 && symbol.size !== 65) {
@@ -100,11 +105,11 @@ async function readHash(image: ElfImage, elf: ElfFacts): Promise<Export<string>>
 }
 
 async function readManifest(
-  image: ElfImage,
-  elf: ElfFacts,
+  image: BinaryImage,
+  binary: BinaryFacts,
 ): Promise<Export<Uint8Array<ArrayBuffer>>> {
   const name = "busbar_manifest";
-  const symbol = elf.exported.find((symbol) => symbol.name === name);
+  const symbol = binary.exported.find((symbol) => symbol.name === name);
   if (!symbol) return { fault: { code: "ManifestNotFound", reason: `it exports no "${name}"` } };
   const limit = MAX_MANIFEST_BYTES + 1;
   if (symbol.size > limit) {

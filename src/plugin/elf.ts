@@ -1,63 +1,62 @@
+import type { BinaryFacts, BinaryImage, Dependencies } from "./binary.ts";
 import type { ByteSource } from "./byte_source.ts";
-import { ElfImage, type Machine } from "./elf_image.ts";
-import { type LanguageRuntime, readRuntime } from "./elf_runtime.ts";
-import { type ElfSymbol, readSymbols } from "./elf_symbols.ts";
-import { type NeededVersions, newestGlibc, readNeededVersions } from "./elf_versions.ts";
+import { ElfImage } from "./elf_image.ts";
+import { readRuntime } from "./elf_runtime.ts";
+import { readSymbols } from "./elf_symbols.ts";
+import { newestGlibc, readNeededVersions } from "./elf_versions.ts";
 
 const DT_NEEDED = 1;
 const DT_SONAME = 14;
 const DT_RPATH = 15;
+const DT_BIND_NOW = 24;
 const DT_RUNPATH = 29;
+const DT_FLAGS = 30;
+const DT_FLAGS_1 = 0x6ffffffb;
+const DF_BIND_NOW = 8;
+const DF_1_NOW = 1;
+const PT_GNU_RELRO = 0x6474e552;
 const PT_GNU_STACK = 0x6474e551;
 const EXECUTABLE = 1;
 const FREEBSD = 9;
 const MAX_FOLDERS = 256;
 
-/** What a library says to the dynamic loader about the libraries it needs. */
-export interface ElfDependencies {
-  readonly machine: Machine;
-  readonly soname: string | undefined;
-  /** Names as written: file names to search for, or paths. */
-  readonly needed: string[];
-  /** Folders to search, as written: `$ORIGIN` stands for the library's own. */
-  readonly runpath: string[];
-  /** The older RPATH, which counts only where there is no RUNPATH. */
-  readonly rpath: string[];
-}
-
-/** What can be known of a shared library without loading it. */
-export interface ElfFacts extends ElfDependencies {
-  /** A target triple; which libc it ends in is guessed from the needed libraries. */
-  readonly target: string;
-  readonly exported: readonly ElfSymbol[];
-  readonly undefinedSymbols: readonly string[];
-  readonly neededVersions: readonly NeededVersions[];
-  /** The oldest GLIBC that the library runs with, as "2.34". */
-  readonly requiredGlibc: string | undefined;
-  readonly runtime: LanguageRuntime | undefined;
-  readonly executableStack: boolean;
+/** Opens the ELF library in `source`; throws a PluginError when it is none. */
+export async function openElf(source: ByteSource): Promise<BinaryImage> {
+  const image = await ElfImage.open(source);
+  return {
+    source,
+    machine: image.machine,
+    facts: () => readFacts(image),
+    readAt: (address, length) => image.readAt(address, length),
+    bytesFrom: (address) => image.bytesFrom(address),
+  };
 }
 
 /** Reads all facts of `image`. Throws a PluginError `CorruptLibrary` when tables are wrong. */
-export async function readFacts(image: ElfImage): Promise<ElfFacts> {
+export async function readFacts(image: ElfImage): Promise<BinaryFacts> {
   const dependencies = readDependencies(image);
   const symbols = await readSymbols(image);
   const neededVersions = await readNeededVersions(image);
   return {
     ...dependencies,
     ...symbols,
+    format: "ELF",
     target: targetOf(image, dependencies.needed),
     neededVersions,
     requiredGlibc: newestGlibc(neededVersions.flatMap(({ versions }) => versions)),
+    minimumSystem: undefined,
     runtime: await readRuntime(image, symbols, dependencies.needed),
     executableStack: image.segments.some(({ type, flags }) =>
       type === PT_GNU_STACK && (flags & EXECUTABLE) !== 0
     ),
+    protections: protectionsOf(image),
+    signed: undefined,
+    slices: [],
   };
 }
 
 /** Reads only what resolving needed libraries takes. */
-export function readDependencies(image: ElfImage): ElfDependencies {
+export function readDependencies(image: ElfImage): Dependencies {
   const texts = (tag: number) => image.values(tag).map((offset) => image.string(offset));
   const folders = (tag: number) => {
     const list = texts(tag).flatMap((text) => text.split(":")).filter((folder) => folder !== "");
@@ -66,7 +65,7 @@ export function readDependencies(image: ElfImage): ElfDependencies {
   };
   return {
     machine: image.machine,
-    soname: texts(DT_SONAME)[0],
+    linkName: texts(DT_SONAME)[0],
     needed: texts(DT_NEEDED),
     runpath: folders(DT_RUNPATH),
     rpath: folders(DT_RPATH),
@@ -74,8 +73,16 @@ export function readDependencies(image: ElfImage): ElfDependencies {
 }
 
 /** Reads dependencies of `source`; throws a PluginError when it is not a shared library. */
-export async function dependenciesOf(source: ByteSource): Promise<ElfDependencies> {
+export async function dependenciesOf(source: ByteSource): Promise<Dependencies> {
   return readDependencies(await ElfImage.open(source));
+}
+
+function protectionsOf(image: ElfImage): string[] {
+  const bindsNow = image.value(DT_BIND_NOW) !== undefined ||
+    ((image.value(DT_FLAGS) ?? 0) & DF_BIND_NOW) !== 0 ||
+    ((image.value(DT_FLAGS_1) ?? 0) & DF_1_NOW) !== 0;
+  const relro = image.segments.some(({ type }) => type === PT_GNU_RELRO);
+  return [...(relro ? ["RELRO"] : []), ...(bindsNow ? ["BIND_NOW"] : [])];
 }
 
 function targetOf(image: ElfImage, needed: readonly string[]): string {

@@ -1,7 +1,6 @@
+import type { Machine } from "./binary.ts";
 import { type ByteSource, corrupt, notALibrary } from "./byte_source.ts";
-
-/** The processors whose libraries are read. */
-export type Machine = "x86_64" | "aarch64";
+import { Names, Reader } from "./reader.ts";
 
 /** A part of the file that the loader maps. Offsets, addresses and sizes are in bytes. */
 export interface Segment {
@@ -23,52 +22,11 @@ const PT_DYNAMIC = 2;
 const MAX_SEGMENTS = 512;
 const MAX_DYNAMIC_BYTES = 256 * 1024;
 const MAX_STRING_TABLE_BYTES = 64 * 1024 * 1024;
-const MAX_NAME_BYTES = 64 * 1024;
-const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 const DT_STRTAB = 5;
 const DT_STRSZ = 10;
 const DT_FLAGS_1 = 0x6ffffffb;
 const DF_1_NOOPEN = 0x40;
 const DF_1_PIE = 0x08000000;
-
-/** Reads fixed-width little-endian numbers; a 64-bit number beyond 2^53 is a fault of the file. */
-export class Reader {
-  readonly #view: DataView;
-  readonly #path: string;
-
-  constructor(path: string, bytes: Uint8Array<ArrayBuffer>) {
-    this.#path = path;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-  get length(): number {
-    return this.#view.byteLength;
-  }
-  u8(offset: number): number {
-    this.#check(offset, 1);
-    return this.#view.getUint8(offset);
-  }
-  u16(offset: number): number {
-    this.#check(offset, 2);
-    return this.#view.getUint16(offset, true);
-  }
-  u32(offset: number): number {
-    this.#check(offset, 4);
-    return this.#view.getUint32(offset, true);
-  }
-  u64(offset: number): number {
-    this.#check(offset, 8);
-    const value = Number(this.#view.getBigUint64(offset, true));
-    if (value > Number.MAX_SAFE_INTEGER) {
-      throw corrupt(this.#path, `impossible size or address ${value}`);
-    }
-    return value;
-  }
-  #check(offset: number, size: number): void {
-    if (offset + size > this.#view.byteLength) {
-      throw corrupt(this.#path, "a table ends inside an entry");
-    }
-  }
-}
 
 /** A shared library as the dynamic loader sees it: segments and dynamic section. Section headers are not looked at. */
 export class ElfImage {
@@ -78,8 +36,7 @@ export class ElfImage {
   readonly osAbi: number;
   readonly segments: readonly Segment[];
   readonly #dynamic: readonly (readonly [tag: number, value: number])[];
-  readonly #strings: Uint8Array<ArrayBuffer>;
-  #textLeft = MAX_TEXT_BYTES;
+  readonly #strings: Names;
 
   private constructor(
     source: ByteSource,
@@ -91,7 +48,7 @@ export class ElfImage {
     this.osAbi = head.osAbi;
     this.segments = head.segments;
     this.#dynamic = tables.dynamic;
-    this.#strings = tables.strings;
+    this.#strings = new Names(source.path, tables.strings);
   }
 
   /**
@@ -137,13 +94,7 @@ export class ElfImage {
 
   /** The text at `offset` of the string table. */
   string(offset: number): string {
-    const table = this.#strings.subarray(offset, offset + MAX_NAME_BYTES);
-    const length = table.indexOf(0);
-    if (length < 0) throw this.corrupt(`no text at ${offset} of the string table`);
-    // Names may share bytes, so without a limit a small table could hold any amount of text.
-    this.#textLeft -= length;
-    if (this.#textLeft < 0) throw this.corrupt(`names of more than ${MAX_TEXT_BYTES} bytes`);
-    return DECODER.decode(table.subarray(0, length));
+    return this.#strings.at(offset);
   }
 
   /** `length` bytes of what the loader would map at `address`. */
@@ -166,14 +117,12 @@ export class ElfImage {
   }
 }
 
-const DECODER = new TextDecoder();
-
 async function readHead(
   source: ByteSource,
 ): Promise<{ machine: Machine; osAbi: number; segments: Segment[] }> {
   const { path } = source;
   const start = await source.read(0, Math.min(64, source.size));
-  if (start.length < 4 || !isElf(start)) throw notALibrary(path, otherFormat(start));
+  if (!isElf(start)) throw notALibrary(path, "not an ELF library");
   if (start.length < 64) throw corrupt(path, `truncated: ${start.length} bytes`);
   const header = new Reader(path, start);
   if (header.u8(4) !== 2) throw notALibrary(path, "it is a 32-bit library, and the host is 64-bit");
@@ -256,19 +205,7 @@ function readAt(
   return source.read(segment.offset + address - segment.address, length);
 }
 
-function isElf(bytes: Uint8Array): boolean {
-  return bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
-}
-
-/** Why a file that is not ELF cannot be loaded, said as helpfully as its first bytes allow. */
-function otherFormat(start: Uint8Array): string {
-  const magic = start.subarray(0, 4).toHex();
-  if (["cffaedfe", "cefaedfe", "cafebabe"].includes(magic)) {
-    return "it is a macOS library, and the host loads ELF";
-  }
-  if (magic.startsWith("4d5a")) return "it is a Windows library, and the host loads ELF";
-  if (magic === "213c6172") {
-    return "it is a static library; link a shared one with -shared";
-  }
-  return "not an ELF library";
+/** Whether a file that begins with these bytes is ELF. */
+export function isElf(start: Uint8Array): boolean {
+  return start[0] === 0x7f && start[1] === 0x45 && start[2] === 0x4c && start[3] === 0x46;
 }

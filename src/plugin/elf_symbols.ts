@@ -1,18 +1,9 @@
+import type { ExportedSymbol } from "./binary.ts";
 import type { ElfImage } from "./elf_image.ts";
-
-/** An exported dynamic symbol. */
-export interface ElfSymbol {
-  readonly name: string;
-  readonly kind: "function" | "data" | "other";
-  /** In the address space of the library. */
-  readonly address: number;
-  /** In bytes; 0 where the compiler did not say. */
-  readonly size: number;
-}
 
 /** The dynamic symbols of a library. */
 export interface SymbolTable {
-  readonly exported: ElfSymbol[];
+  readonly exported: ExportedSymbol[];
   /** Names that other libraries must provide; weak ones are left out. */
   readonly undefinedSymbols: string[];
 }
@@ -25,7 +16,7 @@ const SYMBOL_BYTES = 24;
 const MAX_SYMBOLS = 1_000_000;
 const WEAK = 2;
 const EXPORTED_BINDINGS = new Set([1, WEAK, 10]); // global, weak, unique
-const KINDS: Record<number, ElfSymbol["kind"]> = { 1: "data", 2: "function", 10: "function" };
+const KINDS: Record<number, ExportedSymbol["kind"]> = { 1: "data", 2: "function", 10: "function" };
 
 /** Reads the dynamic symbol table, whose length only the hash table tells. */
 export async function readSymbols(image: ElfImage): Promise<SymbolTable> {
@@ -37,7 +28,7 @@ export async function readSymbols(image: ElfImage): Promise<SymbolTable> {
   const count = await symbolCount(image);
   if (count > MAX_SYMBOLS) throw image.corrupt(`${count} dynamic symbols`);
   const table = image.reader(await image.readAt(address, count * SYMBOL_BYTES));
-  const exported: ElfSymbol[] = [];
+  const exported: ExportedSymbol[] = [];
   const undefinedSymbols: string[] = [];
   for (let at = SYMBOL_BYTES; at < table.length; at += SYMBOL_BYTES) { // the first symbol is a null one
     const info = table.u8(at + 4);

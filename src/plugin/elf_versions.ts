@@ -1,10 +1,6 @@
-import { type ElfImage, Reader } from "./elf_image.ts";
-
-/** The symbol versions that a library needs of another one. */
-export interface NeededVersions {
-  readonly library: string;
-  readonly versions: string[];
-}
+import type { NeededVersions } from "./binary.ts";
+import type { ElfImage } from "./elf_image.ts";
+import { Reader } from "./reader.ts";
 
 const DT_VERNEED = 0x6ffffffe;
 const DT_VERNEEDNUM = 0x6fffffff;

@@ -11,8 +11,9 @@ export interface Location {
   readonly folder: string | undefined;
 }
 
-const MARKED = /^libbusbar_(source|processor|reaction|bootstrap|service|hook)_.+\.(so|dylib)$/;
-const LIBRARY = /\.(so|dylib)$/;
+const MARKED =
+  /^libbusbar_(source|processor|reaction|bootstrap|service|hook|plugin)_.+\.(so|dylib|dll)$/;
+const LIBRARY = /\.(so|dylib|dll)$/;
 
 /** Whether a file name says that the file is a plugin. */
 export function isMarked(fileName: string): boolean {

@@ -1,6 +1,7 @@
 import abiVersions from "../../ffi/abi_versions.json" with { type: "json" };
+import type { BinaryFormat, Machine } from "./binary.ts";
 import { FileSource } from "./byte_source.ts";
-import { ElfImage, type Machine } from "./elf_image.ts";
+import { ElfImage } from "./elf_image.ts";
 import { newestGlibc, readDefinedVersions } from "./elf_versions.ts";
 import { PluginError } from "./errors.ts";
 import type { LibraryResolver } from "./libraries.ts";
@@ -17,6 +18,8 @@ export interface HostFacts {
   /** Target triple of this binary. */
   readonly target: string;
   readonly machine: Machine;
+  /** Of the libraries that its loader takes. */
+  readonly format: BinaryFormat;
   /** Version of this machine's glibc; undefined without one, or where it was not found. */
   readonly glibc: string | undefined;
   readonly abi: AbiVersions;
@@ -29,9 +32,15 @@ export async function readHostFacts(libraries: LibraryResolver): Promise<HostFac
   return {
     target: Deno.build.target,
     machine,
+    format: formatOf(Deno.build.os),
     glibc: path === undefined ? undefined : await glibcVersion(path),
     abi: abiVersions,
   };
+}
+
+function formatOf(system: typeof Deno.build.os): BinaryFormat {
+  if (system === "darwin") return "Mach-O";
+  return system === "windows" ? "PE" : "ELF";
 }
 
 /** The version of the glibc whose `libc.so.6` is at `path`; undefined when it defines none or cannot be read. */

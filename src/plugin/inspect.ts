@@ -1,10 +1,14 @@
 import { basename, join, resolve } from "node:path";
+import type { BinaryFacts, LanguageRuntime } from "./binary.ts";
 import type { BuildLock } from "./build_lock.ts";
 import { unreadable } from "./byte_source.ts";
-import { type CompatibilityMode, judgeCompatibility, type Judgement } from "./compatibility.ts";
+import {
+  type CompatibilityMode,
+  judgeCompatibility,
+  judgeFile,
+  type Judgement,
+} from "./compatibility.ts";
 import { ContentsCache, type Fault, type LibraryContents } from "./contents.ts";
-import type { ElfFacts } from "./elf.ts";
-import type { LanguageRuntime } from "./elf_runtime.ts";
 import { PluginError } from "./errors.ts";
 import { locate, type Location } from "./folder.ts";
 import { type HostFacts, readHostFacts } from "./host_facts.ts";
@@ -39,10 +43,10 @@ export interface Inspection {
   readonly digest: string;
   readonly manifest: Manifest | undefined;
   readonly abiHash: string | undefined;
-  readonly elf: ElfFacts;
+  readonly binary: BinaryFacts;
   readonly runtime: LanguageRuntime | undefined;
   readonly libraries: ResolvedLibraries;
-  /** The comparison with the host, field by field; empty without a manifest. */
+  /** The comparison with the host, field by field; without a manifest, only what the file itself says. */
   readonly compatibility: readonly Judgement[];
   readonly verdict: { readonly ok: boolean; readonly problems: readonly Fault[] };
   readonly warnings: readonly string[];
@@ -62,15 +66,15 @@ export async function inspectPlugin(
   const { libraries = new LibraryResolver(), cache = new ContentsCache(), provided } = options;
   const location = await locate(resolve(path));
   const { library, folder } = location;
-  const contents = await cache.read(library);
   const host = options.host ?? await readHostFacts(libraries);
+  const contents = await cache.read(library, host.machine);
   const { manifest, faults } = await readManifests(location, contents);
-  const { elf, abiHash } = contents;
+  const { binary, abiHash } = contents;
   const compatibility = manifest
-    ? judgeCompatibility({ abiHash, manifest, elf }, host, options)
-    : [];
-  const resolved = elf.machine === host.machine
-    ? await libraries.resolve(library, elf, {
+    ? judgeCompatibility({ abiHash, manifest, binary }, host, options)
+    : judgeFile(binary, host);
+  const resolved = isForHost(binary, host)
+    ? await libraries.resolve(library, binary, {
       unit: folder ?? library,
       ...(provided && { provided }),
     })
@@ -97,12 +101,12 @@ export async function inspectPlugin(
     digest: contents.digest,
     manifest,
     abiHash,
-    elf,
-    runtime: elf.runtime,
+    binary,
+    runtime: binary.runtime,
     libraries: resolved,
     compatibility,
     verdict: { ok: problems.length === 0, problems },
-    warnings: warningsOf(elf),
+    warnings: warningsOf(binary),
   };
 }
 
@@ -122,6 +126,11 @@ export function refusalOf({ name, path, verdict }: Inspection): PluginError {
 /** Whether the plugin may be loaded. */
 export function isGood(inspection: Inspection): inspection is GoodInspection {
   return inspection.verdict.ok;
+}
+
+/** Whether the host's loader takes such files at all, so that it makes sense to look for what they need. */
+function isForHost(binary: BinaryFacts, host: HostFacts): boolean {
+  return binary.format === host.format && binary.machine === host.machine;
 }
 
 /** The embedded manifest, and what is wrong with it or with its copy beside the library. */
@@ -177,14 +186,14 @@ function firstDifference(copy: Uint8Array, embedded: Uint8Array): string | undef
   return `at byte ${at}, line ${line} (${copy.length} bytes beside the library, ${embedded.length} inside)`;
 }
 
-function warningsOf(elf: ElfFacts): string[] {
+function warningsOf(binary: BinaryFacts): string[] {
   const warnings: string[] = [];
-  if (elf.runtime === "go") {
+  if (binary.runtime === "go") {
     warnings.push(
       "holds a Go runtime, and a process can hold only one: give each Go plugin a cell of its own",
     );
   }
-  if (elf.executableStack) {
+  if (binary.format === "ELF" && binary.executableStack) {
     warnings.push(
       "asks for an executable stack, which glibc 2.41 and later refuse: link it with -z noexecstack",
     );

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from "node:path";
+import type { Dependencies } from "./binary.ts";
 import { corrupt, FileSource } from "./byte_source.ts";
-import { dependenciesOf, type ElfDependencies } from "./elf.ts";
+import { dependenciesOf } from "./elf.ts";
 import { PluginError } from "./errors.ts";
 import { defaultFolders, multiarch, readLoaderCache, readLoaderConfig } from "./library_folders.ts";
 import { isWithin } from "./paths.ts";
@@ -40,7 +41,7 @@ export interface LibrarySearch {
 /** A library whose needs are looked for. */
 interface Job {
   readonly path: string;
-  readonly needs: ElfDependencies;
+  readonly needs: Dependencies;
   /** Search folders of the libraries that led here, which only the older RPATH hands down. */
   readonly inherited: readonly Place[];
   /** Whether it is among what is copied to the store. */
@@ -63,7 +64,7 @@ const MAX_LIBRARIES = 512;
 export class LibraryResolver {
   readonly #search: LibrarySearch;
   readonly #libraryPath: readonly string[];
-  readonly #dependencies = new Map<string, Promise<ElfDependencies | undefined>>();
+  readonly #dependencies = new Map<string, Promise<Dependencies | undefined>>();
   #installed: Promise<Map<string, string[]> | undefined> | undefined;
   #configured: Promise<string[]> | undefined;
 
@@ -78,13 +79,13 @@ export class LibraryResolver {
    */
   async resolve(
     library: string,
-    needs: ElfDependencies,
+    needs: Dependencies,
     options: { unit?: string; provided?: ReadonlySet<string> } = {},
   ): Promise<ResolvedLibraries> {
     const { unit = library, provided = new Set<string>() } = options;
     const found: FoundLibrary[] = [];
     const missing: MissingLibrary[] = [];
-    const seen = new Set<string>(needs.soname === undefined ? [] : [needs.soname]);
+    const seen = new Set<string>(needs.linkName === undefined ? [] : [needs.linkName]);
     const jobs: Job[] = [{ path: library, needs, inherited: [], stored: true }];
     for (let job = jobs.shift(); job; job = jobs.shift()) {
       for (const name of job.needs.needed) {
@@ -99,8 +100,8 @@ export class LibraryResolver {
           continue;
         }
         const { path, needs } = result;
-        found.push({ name, path, soname: needs.soname });
-        if (needs.soname !== undefined) seen.add(needs.soname);
+        found.push({ name, path, soname: needs.linkName });
+        if (needs.linkName !== undefined) seen.add(needs.linkName);
         jobs.push({ path, needs, inherited: handedDown(job), stored: isWithin(path, unit) });
       }
     }
@@ -108,7 +109,7 @@ export class LibraryResolver {
   }
 
   /** The path of an installed library, such as "libc.so.6", for programs of this machine type. */
-  async installed(name: string, machine: ElfDependencies["machine"]): Promise<string | undefined> {
+  async installed(name: string, machine: Dependencies["machine"]): Promise<string | undefined> {
     for (const path of await this.#installedPaths(name, machine)) {
       if ((await this.#read(path))?.machine === machine) return path;
     }
@@ -119,7 +120,7 @@ export class LibraryResolver {
     name: string,
     job: Job,
     unit: string,
-  ): Promise<{ path: string; needs: ElfDependencies } | { reason: string }> {
+  ): Promise<{ path: string; needs: Dependencies } | { reason: string }> {
     const { machine } = job.needs;
     let reason = "it is in no folder that the loader searches";
     const places = name.includes("/") ? expand(name, job) : await this.#places(name, job);
@@ -156,7 +157,7 @@ export class LibraryResolver {
     ];
   }
 
-  async #installedPaths(name: string, machine: ElfDependencies["machine"]): Promise<string[]> {
+  async #installedPaths(name: string, machine: Dependencies["machine"]): Promise<string[]> {
     this.#installed ??= readLoaderCache(this.#search.cacheFile ?? "/etc/ld.so.cache");
     const index = await this.#installed;
     const defaults = this.#search.defaultFolders ?? defaultFolders(machine);
@@ -165,7 +166,7 @@ export class LibraryResolver {
     return [...await this.#configured, ...defaults].map((folder) => join(folder, name));
   }
 
-  #read(path: string): Promise<ElfDependencies | undefined> {
+  #read(path: string): Promise<Dependencies | undefined> {
     let reading = this.#dependencies.get(path);
     if (!reading) this.#dependencies.set(path, reading = read(path));
     return reading;
@@ -173,7 +174,7 @@ export class LibraryResolver {
 }
 
 /** The dependencies of the library at `path`; undefined where the loader would look further. */
-async function read(path: string): Promise<ElfDependencies | undefined> {
+async function read(path: string): Promise<Dependencies | undefined> {
   try {
     using source = await FileSource.open(path);
     return await dependenciesOf(source);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Machine } from "./elf_image.ts";
+import type { Machine } from "./binary.ts";
 
 const MAX_CACHE_BYTES = 16 * 1024 * 1024;
 const CACHE_MAGIC = "glibc-ld.so.cache1.1";

@@ -41,7 +41,7 @@ const component = z.object({
   partitioned: z.boolean().optional(),
   /** A processor's named outputs, in the order of `batch->out[n]`. */
   outputs: z.array(name).min(1).max(64).optional(),
-  /** How often a processor's `tick` is called, in milliseconds; without it only after a wake. */
+  /** How often `tick` of a processor or reaction is called, in milliseconds; without it only after a wake. */
   tick_ms: z.int().min(1).max(86_400_000).optional(),
   config_schema: z.record(z.string(), z.unknown()).optional(),
 });

@@ -14,7 +14,7 @@ export async function preloadNames(preload: readonly string[]): Promise<Set<stri
   const names = new Set<string>();
   for (const path of preload) {
     using source = await FileSource.open(path);
-    names.add((await dependenciesOf(source)).soname ?? basename(path));
+    names.add((await dependenciesOf(source)).linkName ?? basename(path));
   }
   return names;
 }

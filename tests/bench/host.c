@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 
 #define ARENA_ALIGN 64u
 

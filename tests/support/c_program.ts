@@ -43,12 +43,12 @@ export async function buildTestPlugin(
   return libraryPath;
 }
 
-/** Compiles a test program against the contract and the test host. */
+/** Compiles a test program in C or C++ against the contract and the test host; other sources may stand among the flags. */
 export async function compileTest(source: string, program: string, flags: string[]): Promise<void> {
-  const { success, stderr } = await runProgram("gcc", [
-    ...["-std=c11", "-Wall", "-Wextra", "-Werror", "-rdynamic"],
+  const cpp = source.endsWith(".cpp");
+  const { success, stderr } = await runProgram(cpp ? "g++" : "gcc", [
+    ...[cpp ? "-std=c++17" : "-std=c11", "-Wall", "-Wextra", "-Werror", "-rdynamic"],
     `-I${join(PROJECT, "ffi/include")}`,
-    `-I${join(PROJECT, "tests/support")}`,
     ...[...flags, source, "-o", program, "-ldl", "-lpthread"],
   ]);
   assert.ok(success, stderr);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
-import { compilerOf } from "../../../scripts/lib/c_toolchain.ts";
+import { compilerOf } from "../../../src/project/toolchain.ts";
 import { PROJECT, run } from "../../../scripts/lib/files.ts";
 
 /** Everything native that the benchmark runs, as absolute paths. */

@@ -17,7 +17,7 @@ const FOLDER = join(PROJECT, "plugins/gzip_archive");
 for (const { suffix, flags } of await variants()) {
   for (
     const { test, title, count } of [
-      { test: "test_gzip_archive", title: "writes segments", count: 18 },
+      { test: "test_gzip_archive", title: "writes segments", count: 19 },
       { test: "test_crashes", title: "has each event once after a crash", count: 7 },
     ]
   ) {

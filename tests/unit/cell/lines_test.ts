@@ -33,3 +33,13 @@ Deno.test("readLines() gives what it has when the stream breaks", async () => {
   await readLines(stream, (line) => found.push(line));
   assert.deepEqual(found, ["whole", "half"]);
 });
+
+Deno.test("readLines() lets other work in, however fast lines come", async () => {
+  let count = 0;
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  await readLines(ReadableStream.from([new Uint8Array(2_000).fill(10)]), () => count++);
+  clearInterval(timer);
+  assert.equal(count, 2_000);
+  assert.ok(turns >= 4, `${turns} turns`);
+});

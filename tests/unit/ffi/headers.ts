@@ -1,7 +1,7 @@
 /** Reads what the C headers declare, as far as the tests of the TypeScript layouts need it. */
 import { join } from "node:path";
 import { PROJECT } from "../../../scripts/lib/files.ts";
-import { compilerOf } from "../../../scripts/lib/c_toolchain.ts";
+import { compilerOf } from "../../../src/project/toolchain.ts";
 
 export const HEADERS = {
   abi: join(PROJECT, "ffi/include/busbar.h"),
@@ -54,7 +54,7 @@ export async function evaluate(expressions: readonly string[]): Promise<number[]
     const program = join(folder, "print");
     await Deno.writeTextFile(
       source,
-      `#include "shim.h"\nint main(void) {\n${
+      `#include <stdio.h>\n#include "shim.h"\nint main(void) {\n${
         expressions.map((expression) => `  printf("%lld\\n", (long long)(${expression}));`).join(
           "\n",
         )

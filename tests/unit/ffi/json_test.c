@@ -1,5 +1,5 @@
 /* Tests of busbar_json.h; run by json_test.ts. */
-#include "test_host.h"
+#include "busbar_test.h"
 
 #include "busbar_json.h"
 

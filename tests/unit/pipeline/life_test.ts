@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BatchFlag, Status } from "../../../ffi/layout.ts";
 import type { BuiltinComponent } from "../../../src/component/builtin.ts";
+import type { Batch } from "../../../src/event/batch.ts";
 import { append } from "../../../src/event/writer.ts";
 import { ComponentError } from "../../../src/pipeline/pipeline.ts";
 import { Harness, keep, list, map, numbered, texts, withPipeline } from "./harness.ts";
@@ -244,6 +245,60 @@ Deno.test("tick: without an interval it comes after a wake only, once", async ()
       await harness.pass(1000);
       assert.deepEqual(flags, [0]);
       assert.deepEqual(out.items, numbered(10));
+    },
+  );
+});
+
+Deno.test("tick of a reaction: every interval and after a wake, FAILED is logged, FATAL ends the cell", async () => {
+  let status: number = Status.OK;
+  const ticks: bigint[] = [];
+  const tick = (batch: Batch) => (ticks.push(batch.now), status);
+  await withPipeline(
+    {
+      in: { kind: "source", make: list(numbered(10), { then: Status.AGAIN }) },
+      out: { kind: "reaction", make: { ...keep(), tick }, from: ["in"], tickInterval: 50 },
+      other: { kind: "reaction", make: { ...keep(), tick }, from: ["in"] },
+    },
+    {},
+    async (harness) => {
+      await harness.pass(49);
+      assert.equal(ticks.length, 0);
+      await harness.pass(1000);
+      assert.equal(ticks.length, 20);
+      assert.ok(ticks[0]! > 0n);
+      harness.instances.get("other")!.wake();
+      harness.turn();
+      assert.equal(ticks.length, 21);
+      status = Status.FAILED;
+      harness.instances.get("other")!.wake();
+      harness.turn();
+      assert.deepEqual(harness.logs.map(({ message }) => message), ["Tick failed"]);
+      status = Status.FATAL;
+      await harness.until(() => harness.failures.length > 0);
+      assert.equal(harness.failures[0]!.component, "out");
+      assert.equal(harness.failures[0]!.call, "tick");
+    },
+  );
+});
+
+Deno.test("tick of a reaction: it comes while batches wait after AGAIN, and does not offer them early", async () => {
+  let ticks = 0;
+  let writes = 0;
+  const refusing: BuiltinComponent = {
+    write: () => (writes++, Status.FAILED),
+    tick: () => (ticks++, Status.OK),
+  };
+  await withPipeline(
+    {
+      in: { kind: "source", make: list(numbered(1), { then: Status.AGAIN }) },
+      out: { kind: "reaction", make: refusing, from: ["in"], tickInterval: 10 },
+    },
+    {},
+    async (harness) => {
+      await harness.pass(99);
+      assert.deepEqual([writes, ticks], [1, 9]);
+      await harness.pass(9);
+      assert.deepEqual([writes, ticks], [2, 10]);
     },
   );
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Status } from "../../../ffi/layout.ts";
 import type { BuiltinComponent } from "../../../src/component/builtin.ts";
 import type { Batch } from "../../../src/event/batch.ts";
+import { append } from "../../../src/event/writer.ts";
 import { keep, list, map, numbered, put, texts, withPipeline } from "./harness.ts";
 
 const encoder = new TextEncoder();
@@ -194,4 +195,48 @@ Deno.test("a state is not given to another plugin that takes over the id", async
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("what a tick emitted is stored by a checkpoint of its own, though no source has moved", async () => {
+  let held: string[] = [];
+  let release = false;
+  let flushes = 0;
+  const processor: BuiltinComponent = {
+    process(batch) {
+      held.push(...texts(batch));
+      return Status.OK;
+    },
+    tick(batch) {
+      if (!release) return Status.OK;
+      for (const text of held) {
+        append(batch.outputs[0]!, { payload: encoder.encode(text) }, { sequence: 0, source: 0 });
+      }
+      held = [];
+      return Status.OK;
+    },
+    save: () => ({ version: 1, data: encoder.encode(held.join()) }),
+  };
+  const out = { ...keep(), flush: () => (flushes++, Status.OK) };
+  await withPipeline(
+    {
+      in: { kind: "source", make: list(numbered(3), { then: Status.AGAIN }) },
+      hold: { kind: "processor", make: processor, from: ["in"], tickInterval: 10 },
+      out: { kind: "reaction", make: out, from: ["hold"] },
+    },
+    { checkpointIntervalMs: 5 },
+    async (harness) => {
+      const state = () => {
+        const { states: [state] } = harness.store((store) => store.checkpoint());
+        return state && decoder.decode(state.data);
+      };
+      await harness.until(() => harness.checkpoint()[0] === 3);
+      assert.equal(state(), numbered(3).join());
+      const before = flushes;
+      release = true;
+      await harness.until(() => state() === "");
+      assert.equal(flushes, before + 1);
+      await harness.pass(100);
+      assert.equal(flushes, before + 1, "and none follows without need");
+    },
+  );
 });

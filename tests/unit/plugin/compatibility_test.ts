@@ -2,13 +2,18 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type BuildLock, readBuildLock } from "../../../src/plugin/build_lock.ts";
 import { judgeCompatibility } from "../../../src/plugin/compatibility.ts";
-import type { ElfFacts } from "../../../src/plugin/elf.ts";
+import type { BinaryFacts } from "../../../src/plugin/binary.ts";
 import type { Manifest } from "../../../src/plugin/manifest.ts";
 import { assertRefused, HASH, HOST, manifestOf, withFolder } from "./fixtures.ts";
 
-const elf: ElfFacts = {
+const binary: BinaryFacts = {
   machine: HOST.machine,
-  soname: undefined,
+  format: "ELF",
+  linkName: undefined,
+  minimumSystem: undefined,
+  protections: [],
+  signed: undefined,
+  slices: [],
   needed: [],
   runpath: [],
   rpath: [],
@@ -24,7 +29,7 @@ const elf: ElfFacts = {
 interface Case {
   abiHash?: string | undefined;
   manifest?: Partial<Manifest>;
-  elf?: Partial<ElfFacts>;
+  binary?: Partial<BinaryFacts>;
   host?: Partial<typeof HOST>;
   strict?: BuildLock | "none";
 }
@@ -34,7 +39,7 @@ function differences(options: Case): string[] {
   const judged = {
     abiHash: "abiHash" in options ? options.abiHash : HASH,
     manifest: manifestOf("x", options.manifest),
-    elf: { ...elf, ...options.elf },
+    binary: { ...binary, ...options.binary },
   };
   const { strict } = options;
   const judgements = judgeCompatibility(judged, { ...HOST, ...options.host }, {
@@ -85,7 +90,7 @@ Deno.test("judgeCompatibility() lists every differing field with both values", (
   const messages = differences({
     abiHash: undefined,
     manifest: { abi: "0.3", requires_minor: 3, target: "riscv64gc-unknown-linux-gnu" },
-    elf: { machine: HOST.machine === "x86_64" ? "aarch64" : "x86_64", requiredGlibc: "2.40" },
+    binary: { machine: HOST.machine === "x86_64" ? "aarch64" : "x86_64", requiredGlibc: "2.40" },
     host: { glibc: "2.36" },
   });
   const fields = messages.map((message) => message.split(" differs")[0]);
@@ -101,8 +106,8 @@ Deno.test("judgeCompatibility() lists every differing field with both values", (
 });
 
 Deno.test("judgeCompatibility() compares glibc versions as numbers, and not at all where one is unknown", () => {
-  assert.deepEqual(differences({ elf: { requiredGlibc: "2.9" }, host: { glibc: "2.36" } }), []);
-  assert.deepEqual(differences({ elf: { requiredGlibc: "2.99" } }), []);
+  assert.deepEqual(differences({ binary: { requiredGlibc: "2.9" }, host: { glibc: "2.36" } }), []);
+  assert.deepEqual(differences({ binary: { requiredGlibc: "2.99" } }), []);
 });
 
 Deno.test("strict compatibility compares toolchain, profile and every dependency with the build lock", () => {

@@ -97,6 +97,7 @@ export async function withFolder(body: (folder: string) => Promise<void>): Promi
 export const HOST: HostFacts = {
   target: Deno.build.target,
   machine: Deno.build.arch,
+  format: "ELF",
   glibc: undefined,
   abi: { current: "0.1", versions: [{ version: "0.1", hash: HASH }] },
 };

@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "busbar.h"
+#include "busbar_sdk.h"
 #include "busbar_json.h"
 
 #define SOAK_NAME_MAX 16

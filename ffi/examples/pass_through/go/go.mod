@@ -1,0 +1,7 @@
+module pass-through-go
+
+go 1.24
+
+require busbar v0.1.0
+
+replace busbar => ../../../go
