@@ -145,7 +145,8 @@ export const ContextLayout = struct({
   acknowledged: "pointer",
   position: text,
   internal: "pointer",
-  reserved: { bytes: 32, align: 8 },
+  component: text,
+  reserved: { bytes: 16, align: 8 },
 });
 
 export const StateLayout = struct({ size: "u32", version: "u32", data: text });
@@ -208,7 +209,10 @@ export const CallLayout = struct({
   answer: text,
   answer_header_count: "u32",
   reserved0: "u32",
-  reserved: { bytes: 32, align: 8 },
+  error: "pointer",
+  error_capacity: "u32",
+  reserved1: "u32",
+  reserved: { bytes: 16, align: 8 },
 });
 
 export const ComponentLayout = struct({

@@ -101,6 +101,8 @@ static int step_call(bench_t *bench, instance_t *i) {
   const busbar_hook_t *hook = run.table;
   busbar_call_t call = {.size = sizeof call, .id = bench->events + 1, .method = {"POST", 4}, .path = {"/", 1}};
   int32_t status = BUSBAR_OK;
+  call.error = i->error;
+  call.error_capacity = BUSBAR_ERROR_CAPACITY;
   call.body = (busbar_bytes_t){bench->input->batch.data + sizeof(busbar_record_t), (uint64_t)bench->payload};
   if (run.plan.kind == BUSBAR_SERVICE) status = service->execute(i->self, &call);
   else if (offers(OP_HANDLE)) status = hook->handle(i->self, &call);

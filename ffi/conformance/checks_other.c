@@ -47,7 +47,7 @@ static void call_all(instance_t *i, busbar_call_t *call, const char *what) {
     int32_t status;
     if (!offers(op)) continue;
     status = invoke(i, op, call);
-    if (status == BUSBAR_FATAL) fail("%s answered FATAL to %s: %s", op_name(op), what, i->error);
+    if (status == BUSBAR_FATAL) fail("%s answered FATAL to %s: %s", op_name(op), what, call->error);
     if (call->answer.length > 0 && call->answer.data == NULL)
       fail("%s answered %s with %llu bytes at null", op_name(op), what, (unsigned long long)call->answer.length);
     for (uint64_t at = 0; at < call->answer.length; at += 64) sum = (uint8_t)(sum + call->answer.data[at]);

@@ -207,7 +207,8 @@ extern volatile int32_t host_log_level;
 void plugin_load(void);
 /* Made, but create not yet called. `config` null: the plan's. */
 instance_t *instance_new(world_t *world, const char *config, size_t length);
-/* One call into the plugin, with everything that can be checked about it. `argument` is what the function takes after self. */
+/* One call into the plugin, with everything that can be checked about it. `argument` is what the function takes after self; a request is
+ * given an error buffer, which is this thread's until its next request. */
 int32_t invoke(instance_t *i, enum op op, void *argument);
 /* Whether the table offers it. */
 int offers(enum op op);

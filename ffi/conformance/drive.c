@@ -407,7 +407,7 @@ static void drive_calls(instance_t *i, drive_t *how) {
     for (enum op op = run.plan.kind == BUSBAR_SERVICE ? OP_EXECUTE : OP_BEFORE;
          op <= (run.plan.kind == BUSBAR_SERVICE ? OP_EXECUTE : OP_AFTER); op++) {
       int32_t status = offers(op) ? invoke(i, op, call) : BUSBAR_OK;
-      if (status == BUSBAR_FATAL) fail("%s answered FATAL: %s", op_name(op), i->error);
+      if (status == BUSBAR_FATAL) fail("%s answered FATAL: %s", op_name(op), call->error);
       if (offers(op)) keep_answer(how, call, status);
       how->accepted += 1;
     }

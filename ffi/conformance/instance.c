@@ -127,8 +127,8 @@ static void *perform(void *data) {
   return NULL;
 }
 
-static void check_answer(const instance_t *i, enum op op, int32_t status) {
-  size_t length = strnlen(i->error, BUSBAR_ERROR_CAPACITY);
+static void check_answer(const char *error, enum op op, int32_t status) {
+  size_t length = strnlen(error, BUSBAR_ERROR_CAPACITY);
   if (status < BUSBAR_FATAL || status > BUSBAR_PENDING || (OPERATIONS[op].statuses & S(status)) == 0)
     fault(FAULT_STATUS, "%s answered %s, which it must not", op_name(op), status_name(status));
   if (length == BUSBAR_ERROR_CAPACITY)
@@ -137,11 +137,25 @@ static void check_answer(const instance_t *i, enum op op, int32_t status) {
     fault(FAULT_MESSAGE, "%s answered %s without a message", op_name(op), status_name(status));
 }
 
+/* Where the message of a call belongs, made empty: requests have a buffer of their own. */
+static const char *error_of(instance_t *i, enum op op, void *argument) {
+  static _Thread_local char own[BUSBAR_ERROR_CAPACITY + 64];
+  busbar_call_t *request = argument;
+  if (op < OP_EXECUTE) {
+    i->error[0] = 0;
+    return i->error;
+  }
+  own[0] = 0;
+  request->error = own;
+  request->error_capacity = BUSBAR_ERROR_CAPACITY;
+  return own;
+}
+
 int32_t invoke(instance_t *i, enum op op, void *argument) {
   call_t call = {i, op, argument, BUSBAR_OK};
+  const char *error = error_of(i, op, argument);
   uint64_t begun, took;
   pthread_t thread;
-  i->error[0] = 0;
   run.shared->call = op_name(op);
   begun = nanoseconds();
   if (!run.new_thread) {
@@ -153,7 +167,7 @@ int32_t invoke(instance_t *i, enum op op, void *argument) {
   took = nanoseconds() - begun;
   run.shared->call = NULL;
   if (took > run.slowest[op]) run.slowest[op] = took;
-  if (op != OP_DESTROY && op != OP_RELEASE) check_answer(i, op, call.status);
+  if (op != OP_DESTROY && op != OP_RELEASE) check_answer(error, op, call.status);
   return call.status;
 }
 
@@ -178,6 +192,7 @@ instance_t *instance_new(world_t *world, const char *config, size_t length) {
       .host = &conformance_host,
       .pipeline_id = {"conformance", 11},
       .component_id = busbar_string(run.plan.component),
+      .component = busbar_string(run.plan.component),
       .config = {i->config, length},
       .plugin_directory = busbar_string(run.plan.folder),
       .data_directory = busbar_string(world->data),

@@ -8,29 +8,14 @@
 
 /* ---- From the host to Go: an instance is a handle, never a Go pointer ---------------------------------------------- */
 
-static int32_t create(uint32_t component, const busbar_context_t *context, void **self) {
+static void *unshared(const void *p) { return (void *)(uintptr_t)p; }
+
+static int32_t create(const busbar_context_t *context, void **self) {
   uintptr_t handle = 0;
-  int32_t status = busbarGoCreate(component, (void *)(uintptr_t)context, &handle);
+  int32_t status = busbarGoCreate(unshared(context), &handle);
   if (status == BUSBAR_OK) *self = (void *)handle;
   return status;
 }
-
-/* create() is not told which component it is for, so each has one of its own. */
-#define CREATE(n) \
-  static int32_t create_##n(const busbar_context_t *context, void **self) { return create(n, context, self); }
-#define NAME(n) create_##n,
-#define EACH_OF_16(do, n) \
-  do(n##0) do(n##1) do(n##2) do(n##3) do(n##4) do(n##5) do(n##6) do(n##7) \
-  do(n##8) do(n##9) do(n##a) do(n##b) do(n##c) do(n##d) do(n##e) do(n##f)
-#define EACH_OF_256(do) \
-  EACH_OF_16(do, 0x0) EACH_OF_16(do, 0x1) EACH_OF_16(do, 0x2) EACH_OF_16(do, 0x3) \
-  EACH_OF_16(do, 0x4) EACH_OF_16(do, 0x5) EACH_OF_16(do, 0x6) EACH_OF_16(do, 0x7) \
-  EACH_OF_16(do, 0x8) EACH_OF_16(do, 0x9) EACH_OF_16(do, 0xa) EACH_OF_16(do, 0xb) \
-  EACH_OF_16(do, 0xc) EACH_OF_16(do, 0xd) EACH_OF_16(do, 0xe) EACH_OF_16(do, 0xf)
-EACH_OF_256(CREATE)
-static int32_t (*const creates[])(const busbar_context_t *, void **) = {EACH_OF_256(NAME)};
-
-static void *unshared(const void *p) { return (void *)(uintptr_t)p; }
 
 static int32_t restore(void *self, const busbar_state_t *state) { return busbarGoRestore((uintptr_t)self, unshared(state)); }
 static int32_t start(void *self) { return busbarGoStart((uintptr_t)self); }
@@ -54,7 +39,7 @@ static int32_t after_response(void *self, busbar_call_t *call) { return busbarGo
 /* Bits as abi.Calls numbers them. */
 #define OFFER(bit, function) ((calls >> (bit) & 1u) != 0 ? (function) : NULL)
 
-const void *busbar_go_table(uint32_t kind, uint32_t index, uint32_t calls) {
+const void *busbar_go_table(uint32_t kind, uint32_t calls) {
   union {
     busbar_lifecycle_t lifecycle;
     busbar_source_t source;
@@ -65,7 +50,7 @@ const void *busbar_go_table(uint32_t kind, uint32_t index, uint32_t calls) {
     busbar_hook_t hook;
   } *table = calloc(1, sizeof *table);
   if (table == NULL) return NULL;
-  table->lifecycle.create = creates[index];
+  table->lifecycle.create = create;
   table->lifecycle.restore = OFFER(0, restore);
   table->lifecycle.start = OFFER(1, start);
   table->lifecycle.stop = OFFER(2, stop);
@@ -118,7 +103,7 @@ const busbar_plugin_t *busbar_go_plugin(uint32_t count, const uint32_t *kinds, c
     components[i].size = (uint32_t)sizeof components[i];
     components[i].kind = kinds[i];
     components[i].name = copies;
-    components[i].table = busbar_go_table(kinds[i], i, calls[i]);
+    components[i].table = busbar_go_table(kinds[i], calls[i]);
     if (components[i].table == NULL) return NULL;
     copies += strlen(copies) + 1;
     pointers[i] = &components[i];

@@ -17,7 +17,9 @@ package busbar
 import "C"
 
 import (
+	"fmt"
 	"runtime/cgo"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -107,10 +109,16 @@ func busbarGoPlugin() *C.busbar_plugin_t {
 }
 
 //export busbarGoCreate
-func busbarGoCreate(index C.uint32_t, context unsafe.Pointer, self *C.uintptr_t) C.int32_t {
+func busbarGoCreate(context unsafe.Pointer, self *C.uintptr_t) C.int32_t {
 	raw := (*abi.Context)(context)
+	name := raw.Component.String()
+	at := slices.IndexFunc(exported, func(component Component) bool { return component.name == name })
+	if at < 0 {
+		writeError(raw.Error, raw.ErrorCapacity, fmt.Sprintf("Cannot create %q: the plugin has no such component", name))
+		return C.int32_t(abi.Fatal)
+	}
 	host := cHost{(*int32)(unsafe.Pointer(C.busbar_go_level(contextOf(raw))))}
-	instance, status := inside(exported[index]).Create(raw, host)
+	instance, status := inside(exported[at]).Create(raw, host)
 	if status == abi.OK {
 		*self = C.uintptr_t(cgo.NewHandle(instance))
 	}

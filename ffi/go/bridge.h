@@ -10,8 +10,8 @@ typedef struct busbar_go_span {
   uint32_t length;
 } busbar_go_span_t;
 
-/* The table of component `index`, with the functions whose bits are set in `calls`; null without memory. Never freed. */
-const void *busbar_go_table(uint32_t kind, uint32_t index, uint32_t calls);
+/* The table of a component, with the functions whose bits are set in `calls`; null without memory. Never freed. */
+const void *busbar_go_table(uint32_t kind, uint32_t calls);
 /* The root table; null without memory. `names` one behind the other, each with a NUL. Never freed. */
 const busbar_plugin_t *busbar_go_plugin(uint32_t count, const uint32_t *kinds, const uint32_t *calls, const char *names, size_t size);
 

@@ -39,9 +39,6 @@ import (
 // Version is the version of this SDK.
 const Version = "0.1.0"
 
-// MaxComponents is how many components one plugin can have.
-const MaxComponents = 256
-
 // Operation says what a record does with the element that its key names.
 type Operation uint8
 
@@ -84,12 +81,9 @@ var exported []Component
 func Export(components ...Component) {
 	for _, component := range components {
 		for _, other := range exported {
-			if other.name == component.name && other.kind == component.kind {
+			if other.name == component.name {
 				panic(fmt.Sprintf("busbar: component %q is exported twice", component.name))
 			}
-		}
-		if len(exported) == MaxComponents {
-			panic(fmt.Sprintf("busbar: more than %d components", MaxComponents))
 		}
 		exported = append(exported, component)
 	}

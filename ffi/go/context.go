@@ -22,6 +22,7 @@ type Context struct {
 	config      []byte
 	pipelineID  string
 	componentID string
+	component   string
 	logger      *slog.Logger
 
 	mu     sync.RWMutex // held for writing while the host takes the context back
@@ -38,6 +39,7 @@ func newContext(raw *abi.Context, host abi.Host) *Context {
 		config:      append([]byte(nil), raw.Config.Slice()...),
 		pipelineID:  raw.PipelineID.String(),
 		componentID: raw.ComponentID.String(),
+		component:   raw.Component.String(),
 	}
 	c.logger = slog.New(&logHandler{context: c})
 	return c
@@ -48,6 +50,9 @@ func (c *Context) PipelineID() string { return c.pipelineID }
 
 // ComponentID is the component's id in the pipeline.
 func (c *Context) ComponentID() string { return c.componentID }
+
+// Component is the component's name in the plugin.
+func (c *Context) Component() string { return c.component }
 
 // Config is the settings as JSON, checked against the manifest's schema, with its defaults.
 func (c *Context) Config() []byte { return c.config }
@@ -199,13 +204,15 @@ func (c *Context) close() {
 }
 
 // setError writes the message of a call that is about to fail.
-func (c *Context) setError(message string) {
-	capacity := int(c.raw.ErrorCapacity)
-	if capacity == 0 || c.raw.Error == nil {
+func (c *Context) setError(message string) { writeError(c.raw.Error, c.raw.ErrorCapacity, message) }
+
+// writeError writes to a buffer of the host's.
+func writeError(data unsafe.Pointer, capacity uint32, message string) {
+	if capacity == 0 || data == nil {
 		return
 	}
-	buffer := unsafe.Slice((*byte)(c.raw.Error), capacity)
-	n := cutUTF8(message, capacity-1)
+	buffer := unsafe.Slice((*byte)(data), capacity)
+	n := cutUTF8(message, int(capacity)-1)
 	copy(buffer, message[:n])
 	buffer[n] = 0
 }

@@ -73,29 +73,48 @@ func (i *instance) enter(name string, call func() error) (status abi.Status) {
 
 // report writes the message of an error and gives its status.
 func (i *instance) report(err error) (status abi.Status, done uint32) {
-	if cause := i.context.broken.Load(); cause != nil {
-		err = Fatal(*cause)
-	}
-	status, at := statusOf(err)
+	status, at, message := i.judge(err)
 	if status < 0 {
-		message := err.Error()
-		if message == "" {
-			message = "no reason given"
-		}
 		i.context.setError(message)
 	}
 	return status, uint32(max(at, 0))
 }
 
-// recover makes FATAL of a panic. It is deferred by every entry.
-func (i *instance) recover(name string, status *abi.Status) {
-	cause := recover()
-	if cause == nil {
-		return
+// judge is the status of an error, and the message of a failure.
+func (i *instance) judge(err error) (status abi.Status, at int, message string) {
+	if cause := i.context.broken.Load(); cause != nil {
+		err = Fatal(*cause)
 	}
-	i.context.logger.Error(fmt.Sprintf("%s panicked: %v", name, cause), "stack", string(debug.Stack()))
-	i.context.setError(fmt.Sprintf("%s panicked: %v", name, cause))
-	*status = abi.Fatal
+	if status, at = statusOf(err); status >= 0 {
+		return status, at, ""
+	}
+	if message = err.Error(); message == "" {
+		message = "no reason given"
+	}
+	return status, at, message
+}
+
+// recover makes FATAL of a panic. It is deferred by every entry, but those of calls.
+func (i *instance) recover(name string, status *abi.Status) {
+	if cause := recover(); cause != nil {
+		i.context.setError(i.panicked(name, cause))
+		*status = abi.Fatal
+	}
+}
+
+// recoverCall makes FATAL of a panic in a call of a service or hook, which has an error buffer of its own.
+func (i *instance) recoverCall(name string, call *abi.Call, status *abi.Status) {
+	if cause := recover(); cause != nil {
+		writeError(call.Error, call.ErrorCapacity, i.panicked(name, cause))
+		*status = abi.Fatal
+	}
+}
+
+// panicked logs a panic and gives its message.
+func (i *instance) panicked(name string, cause any) string {
+	message := fmt.Sprintf("%s panicked: %v", name, cause)
+	i.context.logger.Error(message, "stack", string(debug.Stack()))
+	return message
 }
 
 func (i *instance) Restore(state *abi.State) abi.Status {
@@ -213,23 +232,27 @@ func (i *instance) Release(token uintptr) {
 	})
 }
 
-// writers are the outputs of a call, the same ones in each.
-func (i *instance) writers(raw *abi.Batch) []*Output {
+// write has the outputs of a call, the same ones in each, written to.
+func (i *instance) write(raw *abi.Batch, call func([]*Output) error) error {
 	batches := raw.Outputs()
 	if len(i.outs) != len(batches) {
 		i.outputs, i.outs = make([]Output, len(batches)), make([]*Output, len(batches))
 	}
 	for n, batch := range batches {
-		i.outputs[n].raw = batch
+		i.outputs[n] = Output{raw: batch}
 		i.outs[n] = &i.outputs[n]
 	}
-	return i.outs
+	err := call(i.outs)
+	for _, out := range i.outs {
+		out.endRun()
+	}
+	return err
 }
 
 func (i *instance) Process(raw *abi.Batch) (status abi.Status) {
 	defer i.recover("process", &status)
 	i.batch.reset(raw)
-	err := i.processor.Process(&i.batch, i.writers(raw))
+	err := i.write(raw, func(out []*Output) error { return i.processor.Process(&i.batch, out) })
 	if err == nil {
 		err = i.batch.Err()
 	}
@@ -255,7 +278,8 @@ func (i *instance) Tick(raw *abi.Batch) (status abi.Status) {
 	defer i.recover("tick", &status)
 	tick := Tick{Now: raw.Now, Drain: raw.Flags&abi.BatchDrain != 0}
 	if ticker, ok := i.component.(Ticker); ok {
-		err := allow("Tick", ticker.Tick(tick, i.writers(raw)), abi.OK, abi.More, abi.Failed, abi.Fatal)
+		err := i.write(raw, func(out []*Output) error { return ticker.Tick(tick, out) })
+		err = allow("Tick", err, abi.OK, abi.More, abi.Failed, abi.Fatal)
 		status, _ = i.report(err)
 		return status
 	}
@@ -322,12 +346,15 @@ func hooked(name string, err error) error {
 	return allow(name, err, abi.OK, abi.Done, abi.Invalid, abi.Failed, abi.Fatal)
 }
 
-func (i *instance) answer(name string, raw *abi.Call, call func(*Call) error) abi.Status {
-	return i.enter(name, func() error {
-		s := i.slots.get(raw.Slot)
-		s.begin()
-		err := call(&Call{raw: raw, answer: &s.answer})
-		s.end(raw)
-		return err
-	})
+func (i *instance) answer(name string, raw *abi.Call, call func(*Call) error) (status abi.Status) {
+	defer i.recoverCall(name, raw, &status)
+	s := i.slots.get(raw.Slot)
+	s.begin()
+	err := call(&Call{raw: raw, answer: &s.answer})
+	s.end(raw)
+	status, _, message := i.judge(err)
+	if status < 0 {
+		writeError(raw.Error, raw.ErrorCapacity, message)
+	}
+	return status
 }

@@ -23,10 +23,21 @@ type Event struct {
 type Output struct {
 	raw    *abi.Batch
 	source *instance // of a source or bootstrap, whose records get the next sequence
+
+	// The run of records that Copy has still to copy: where it begins and ends, where it must end, and how many more may come.
+	from  unsafe.Pointer // nil: there is none
+	next  uintptr        // not a pointer, since each store of one may cost a write barrier
+	end   uintptr
+	slots uint32
 }
 
 // Len is how many records it holds.
-func (o *Output) Len() int { return int(o.raw.Count) }
+func (o *Output) Len() int {
+	if o.from != nil {
+		return int(o.raw.Limit - o.slots)
+	}
+	return int(o.raw.Count)
+}
 
 // Append appends an event: a source's own, with the next sequence, or one that stems from no single event. False: the output
 // is full, and left as it was.
@@ -53,15 +64,45 @@ func (o *Output) Derive(origin Record, event *Event) bool {
 
 // Copy appends a record as it is. False: the output is full.
 func (o *Output) Copy(record Record) bool {
+	at := uintptr(unsafe.Pointer(record.header))
+	next := at + uintptr(record.header.Size)
+	if at != o.next || next > o.end || o.slots == 0 {
+		return o.copyFirst(record)
+	}
+	o.next = next
+	o.slots--
+	return true
+}
+
+// copyFirst begins a run: records that Copy is given one after the other, as they lie in the batch. They are copied at once when
+// the run ends, at the end of the call at the latest, since copying each by itself takes longer than all the rest of a loop.
+func (o *Output) copyFirst(record Record) bool {
+	o.endRun()
 	size := uint64(record.header.Size)
-	to := o.room(size)
-	if to == nil {
+	if o.room(size) == nil {
 		return false
 	}
-	copy(unsafe.Slice((*byte)(to), size), unsafe.Slice((*byte)(unsafe.Pointer(record.header)), size))
-	o.raw.Length += size
-	o.raw.Count++
+	o.from = unsafe.Pointer(record.header)
+	o.next = uintptr(o.from) + uintptr(size)
+	o.end = uintptr(o.from) + uintptr(o.raw.Capacity-o.raw.Length)
+	o.slots = o.raw.Limit - o.raw.Count - 1
+	if o.source != nil { // what is copied may be gone before the call ends: it is of no batch of the call
+		o.endRun()
+	}
 	return true
+}
+
+// endRun copies what Copy has left to copy, so that `raw` says what the output holds.
+func (o *Output) endRun() {
+	if o.from == nil {
+		return
+	}
+	size := uint64(o.next - uintptr(o.from))
+	to := unsafe.Add(o.raw.Data, o.raw.Length)
+	copy(unsafe.Slice((*byte)(to), size), unsafe.Slice((*byte)(o.from), size))
+	o.raw.Length += size
+	o.raw.Count = o.raw.Limit - o.slots
+	o.from, o.next = nil, 0
 }
 
 // Draft is a record that is written in place: fill the slices in, and shorten them where less is needed.
@@ -169,6 +210,7 @@ func (o *Output) reserve(key, payload, attributes uint64) *abi.Record {
 	if size > abi.RecordMax {
 		panic(fmt.Sprintf("busbar: record of %d bytes, at most %d", size, uint64(abi.RecordMax)))
 	}
+	o.endRun()
 	record := (*abi.Record)(o.room(size))
 	if record == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -385,6 +386,46 @@ func TestHookAnswers(t *testing.T) {
 	}
 	if got := c.Handle(busbartest.Request{Path: "/"}); !reflect.DeepEqual(got, busbartest.Answer{}) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// meeting fails when calls of two slots have come, each with its own message.
+type meeting struct{ both sync.WaitGroup }
+
+func (m *meeting) Execute(call *busbar.Call) error {
+	m.both.Done()
+	m.both.Wait()
+	if call.Slot() == 0 {
+		return busbar.Invalid(0, errors.New("cannot answer slot 0"))
+	}
+	panic("cannot answer slot 1")
+}
+
+func TestCallsThatFailAtOnceKeepTheirOwnMessages(t *testing.T) {
+	m := &meeting{}
+	m.both.Add(2)
+	c := busbartest.New(t, busbar.NewService("meeting", func(context *busbar.Context, _ struct{}) (*meeting, error) {
+		if context.Component() != "meeting" {
+			return nil, fmt.Errorf("component %q", context.Component())
+		}
+		return m, nil
+	}), busbartest.Options{})
+	var answers [2]busbartest.Answer
+	var calls sync.WaitGroup
+	for slot := range answers {
+		calls.Add(1)
+		go func() {
+			defer calls.Done()
+			answers[slot] = c.Execute(busbartest.Request{Slot: slot})
+		}()
+	}
+	calls.Wait()
+	want := [2]busbartest.Answer{
+		{Status: busbartest.Invalid, Message: "cannot answer slot 0"},
+		{Status: busbartest.Fatal, Message: "execute panicked: cannot answer slot 1"},
+	}
+	if !reflect.DeepEqual(answers, want) {
+		t.Errorf("%+v", answers)
 	}
 }
 

@@ -36,7 +36,8 @@
  *   length 0 allows a null pointer. What is passed in is valid until the call returns, unless OWNERSHIP says otherwise.
  *
  * ERRORS
- *   A status, and a message written into context->error before returning. C++ exceptions, Rust panics and Go panics
+ *   A status, and a message written into context->error before returning; calls that are given a busbar_call_t write it
+ *   into call->error instead, since several of an instance may fail at once. C++ exceptions, Rust panics and Go panics
  *   must not leave the plugin. A plugin replaces no signal handler of the process, and never calls exit().
  */
 #ifndef BUSBAR_H
@@ -50,7 +51,7 @@ extern "C" {
 #endif
 
 /* Names the declarations below. Recomputed by a test; the list of all of them is ffi/abi_versions.json. */
-#define BUSBAR_ABI_HASH "7b5c74aa92abee253230d4e6b7b10112eece434374ef736ddd582fdf1c6c0756"
+#define BUSBAR_ABI_HASH "bd837497349b1a89fd5bd785b65086206a7e2590ce7b0049cb18bd700e218707"
 
 /* ==== BUSBAR ABI FROZEN BEGIN ==== */
 
@@ -141,7 +142,7 @@ typedef struct busbar_batch {
   uint64_t capacity; /* bytes that may be written at `data`; 0 when only readable */
   uint64_t length;   /* bytes of records at `data` */
   uint32_t count;    /* records at `data` */
-  uint32_t limit;    /* records that may be appended in all */
+  uint32_t limit;    /* records that may be appended in all; at least 1 */
   uint64_t next_sequence; /* poll: the sequence of the next record; whoever appends stamps it and counts on */
   uint32_t done;          /* write, process: how many records are accepted, or which one is invalid; see the statuses */
   uint32_t source;        /* poll: index of the source, stamped on each record as well */
@@ -241,15 +242,17 @@ typedef struct busbar_context {
   busbar_string_t config;           /* JSON object, checked against the manifest's schema, defaults filled in */
   busbar_string_t plugin_directory; /* folder of the plugin's files, read-only */
   busbar_string_t data_directory;   /* private to this component, created on demand by the host, kept over restarts */
-  char *error;                      /* message of a call that did not return OK, NUL-terminated; cut to error_capacity */
+  char *error;                      /* message of a call that did not return OK, NUL-terminated; cut to error_capacity.
+                                       A call with a busbar_call_t has a buffer of its own there */
   uint32_t error_capacity;
-  uint32_t partition_index;         /* 0 <= partition_index < partition_count: a pipeline may run in several cells, and a source */
-  uint32_t partition_count;         /* that declares "partitioned" gives each its share of the keys */
+  uint32_t partition_index;         /* which of the pipeline's cells this is, below partition_count */
+  uint32_t partition_count;         /* a source that declares "partitioned" gives each cell its share of the keys */
   uint32_t acknowledged_count;
   const busbar_acknowledged_t *acknowledged; /* of the sources upstream; set before start, not yet at create */
   busbar_bytes_t position;                   /* sources: resume right after it; empty: from the beginning. Set before start */
   void *internal;                            /* the host's own */
-  uint64_t reserved[4];
+  busbar_string_t component;                 /* its name in the plugin, as in the manifest */
+  uint64_t reserved[2];
 } busbar_context_t;
 
 /* ---- Lifecycle: first in every component's table ------------------------------------------------------------------ */
@@ -268,7 +271,8 @@ typedef struct busbar_health {
   busbar_string_t message;
 } busbar_health_t;
 
-/* All [serialised]. create and destroy must be there. */
+/* All [serialised]. create and destroy must be there. Of services and hooks, health and save may come while calls of slots
+ * run; the others come only when none does. */
 typedef struct busbar_lifecycle {
   uint32_t size; /* of the whole table that starts with this */
   uint32_t reserved0;
@@ -357,7 +361,11 @@ typedef struct busbar_call {
   busbar_bytes_t answer;
   uint32_t answer_header_count;
   uint32_t reserved0;
-  uint64_t reserved[4];
+  char *error; /* message of this call when it returns INVALID, FAILED or FATAL, NUL-terminated; instead of context->error, since
+                  calls of several slots may fail at once */
+  uint32_t error_capacity;
+  uint32_t reserved1;
+  uint64_t reserved[2];
 } busbar_call_t;
 
 typedef struct busbar_service {

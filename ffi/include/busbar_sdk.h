@@ -63,7 +63,8 @@ static inline busbar_string_t busbar_string(const char *text) {
   return s;
 }
 
-/* Writes the message of a call that is about to fail, cut to the buffer. Returns `status`, so that it can be returned. */
+/* Writes the message of a call that is about to fail, cut to the buffer. Returns `status`, so that it can be returned. Not for calls
+ * that are given a busbar_call_t: busbar_call_error(). */
 BUSBAR_PRINTF_(3, 4)
 static inline int32_t busbar_error(const busbar_context_t *context, int32_t status, const char *format, ...) {
   va_list arguments;
@@ -435,6 +436,16 @@ static inline void busbar_set_state(busbar_state_t *state, uint32_t version, con
 }
 
 /* ---- Services and hooks ------------------------------------------------------------------------------------------- */
+
+/* As busbar_error(), for execute and the calls of a hook: each call has a buffer of its own. */
+BUSBAR_PRINTF_(3, 4)
+static inline int32_t busbar_call_error(busbar_call_t *call, int32_t status, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  if (call->error_capacity > 0) vsnprintf(call->error, call->error_capacity, format, arguments);
+  va_end(arguments);
+  return status;
+}
 
 /* The request's header `name`, in lower case. 1, or 0 when there is none. */
 static inline int busbar_request_header(const busbar_call_t *call, const char *name, busbar_string_t *value) {

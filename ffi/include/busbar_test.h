@@ -123,6 +123,12 @@ typedef struct test_metric {
   uint64_t count;
 } test_metric_t;
 
+/* The error buffer of one call; of all calls of a component, in a list. */
+typedef struct test_message {
+  struct test_message *next;
+  char text[BUSBAR_ERROR_CAPACITY + 64];
+} test_message_t;
+
 typedef struct test_component {
   const void *table; /* busbar_source_t … by kind */
   const busbar_lifecycle_t *lifecycle;
@@ -143,6 +149,7 @@ typedef struct test_component {
   size_t completion_count;
   test_metric_t metrics[64];
   size_t metric_count;
+  test_message_t *messages;
 } test_component_t;
 
 static volatile int32_t test_log_level = BUSBAR_LOG_TRACE;
@@ -265,6 +272,7 @@ static TEST_UNUSED test_component_t *test_open_component(const busbar_component_
   c->context.host = &test_host;
   c->context.pipeline_id = busbar_string(pipeline);
   c->context.component_id = busbar_string(component->name);
+  c->context.component = busbar_string(component->name);
   c->context.config = busbar_string(config);
   c->context.error = c->error;
   c->context.error_capacity = BUSBAR_ERROR_CAPACITY;
@@ -301,13 +309,16 @@ static TEST_UNUSED test_component_t *test_open(const char *library, uint32_t kin
   return test_open_plugin(function, kind, component, config);
 }
 
-static void test_check_error(test_component_t *c, int32_t status) {
+/* Of a buffer with 64 bytes behind its capacity that must not change. */
+static void test_check_message(const char *error, int32_t status) {
   size_t i;
-  if (memchr(c->error, 0, BUSBAR_ERROR_CAPACITY) == NULL) FAIL("error text has no NUL within its capacity");
-  for (i = BUSBAR_ERROR_CAPACITY; i < sizeof c->error; i++)
-    if (c->error[i] != 0x5a) FAIL("error text was written past its capacity");
-  if (status < 0 && c->error[0] == 0) FAIL("%s without a message", test_status(status));
+  if (memchr(error, 0, BUSBAR_ERROR_CAPACITY) == NULL) FAIL("error text has no NUL within its capacity");
+  for (i = BUSBAR_ERROR_CAPACITY; i < BUSBAR_ERROR_CAPACITY + 64; i++)
+    if (error[i] != 0x5a) FAIL("error text was written past its capacity");
+  if (status < 0 && error[0] == 0) FAIL("%s without a message", test_status(status));
 }
+
+static void test_check_error(test_component_t *c, int32_t status) { test_check_message(c->error, status); }
 
 static TEST_UNUSED int32_t test_create(test_component_t *c) {
   int32_t status;
@@ -345,6 +356,11 @@ static TEST_UNUSED void test_close(test_component_t *c) {
   for (i = 0; i < c->log_count; i++) free(c->logs[i].message);
   free(c->logs);
   free(c->completions);
+  while (c->messages != NULL) {
+    test_message_t *message = c->messages;
+    c->messages = message->next;
+    free(message);
+  }
   pthread_mutex_destroy(&c->lock);
   pthread_cond_destroy(&c->changed);
   free(c);

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { type BuildOptions, buildProject, type BuiltPlugin } from "../../src/project/build.ts";
-import { type JsonObject, readProject } from "../../src/project/project.ts";
+import { type JsonObject, type Project, readProject } from "../../src/project/project.ts";
 import { missingCompiler, toolchainVersion } from "../../src/project/toolchain.ts";
-import { hashFiles, listFiles, PROJECT, whenChanged } from "./files.ts";
+import { hashFiles, listFiles, PROJECT, run, whenChanged } from "./files.ts";
 import { sourceState } from "./source_state.ts";
 
 export type { BuildOverrides, BuiltPlugin } from "../../src/project/build.ts";
@@ -60,8 +60,17 @@ export async function buildPlugins(options: BuildPluginsOptions): Promise<JsonOb
       log(`skipped ${what}`);
       continue;
     }
+    const packages = await packageVersions(project);
+    if ("missing" in packages) {
+      const what =
+        `plugin "${name}": pkg-config does not know "${packages.missing}", which it is compiled with`;
+      if (strict) throw new Error(`Cannot build ${what}; run scripts/setup`);
+      log(`skipped ${what}`);
+      continue;
+    }
     const target = join(root, "dist/plugins", project.name);
     const key = [
+      ...packages.versions,
       inputs,
       await sdkInputs(root, project.language),
       await toolchainVersion(project.language, folder),
@@ -77,6 +86,19 @@ export async function buildPlugins(options: BuildPluginsOptions): Promise<JsonOb
     built.push(JSON.parse(await Deno.readTextFile(manifest)) as JsonObject);
   }
   return built;
+}
+
+/** The versions of the packages that `pkg_config` of `build.json` names, or which one is not there. */
+async function packageVersions(
+  project: Project,
+): Promise<{ versions: string[] } | { missing: string }> {
+  const versions: string[] = [];
+  for (const name of "build" in project ? project.build.pkg_config : []) {
+    const version = await run(["pkg-config", "--modversion", name]).catch(() => undefined);
+    if (version === undefined) return { missing: name };
+    versions.push(`${name}@${version}`);
+  }
+  return { versions };
 }
 
 /** Hash of what all plugins are made with. */

@@ -7,6 +7,10 @@ DENO_TLS_CA_STORE=system
 DENO_NO_UPDATE_CHECK=1
 export DENO_TLS_CA_STORE DENO_NO_UPDATE_CHECK
 
+# Where scripts/setup puts libraries that plugins are compiled with.
+PKG_CONFIG_PATH=$root/.tools/arrow/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH
+
 # is_pinned_deno PROGRAM: whether PROGRAM is the Deno of the pinned version.
 is_pinned_deno() {
   case $("$1" --version 2>/dev/null) in

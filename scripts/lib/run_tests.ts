@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, normalize } from "node:path";
 import { main, PROJECT, statOrNothing } from "./files.ts";
 
 /** How many tests of a run passed and failed. */
@@ -13,6 +13,11 @@ interface Group {
   /** Whether the files run side by side: only those that neither start processes under a clock nor measure. */
   parallel: boolean;
 }
+
+/** Where tests lie, in the order in which they run. */
+const FOLDERS = ["tests/unit", "tests/integration", "tests/e2e"];
+/** Those that compile a lot, in every language, and so take minutes; `--quick` leaves them out. */
+const COMPILING = ["tests/sdk", "tests/projects", "tests/conformance"];
 
 /** Options of `deno test` whose value is the next argument. */
 const OPTIONS_WITH_VALUE = ["--filter", "--reporter", "--junit-path", "--seed", "--ignore"];
@@ -42,11 +47,12 @@ export function splitArguments(args: string[]): { paths: string[]; options: stri
   return { paths, options };
 }
 
-async function groupsOf(paths: string[]): Promise<Group[]> {
-  const isUnit = (path: string) => /^(\.\/)?tests\/unit(\/|$)/.test(path);
-  const wanted = paths.length > 0
-    ? paths
-    : ["tests/unit", "tests/integration", "tests/conformance", "tests/e2e", "plugins"];
+async function groupsOf(paths: string[], quick: boolean): Promise<Group[]> {
+  const isIn = (folders: string[]) => (path: string) =>
+    folders.some((folder) => `${normalize(path)}/`.startsWith(`${folder}/`));
+  const isUnit = isIn(["tests/unit"]);
+  const isCompiling = isIn(COMPILING);
+  const wanted = paths.length > 0 ? paths : quick ? FOLDERS : [...FOLDERS, ...COMPILING];
   const there: string[] = [];
   for (const path of wanted) {
     if (await statOrNothing(join(PROJECT, path))) there.push(path);
@@ -54,7 +60,8 @@ async function groupsOf(paths: string[]): Promise<Group[]> {
   }
   return [
     { paths: there.filter(isUnit), parallel: true },
-    { paths: there.filter((path) => !isUnit(path)), parallel: false },
+    { paths: there.filter((path) => !isUnit(path) && !isCompiling(path)), parallel: false },
+    { paths: there.filter(isCompiling), parallel: true },
   ].filter((group) => group.paths.length > 0);
 }
 
@@ -82,9 +89,10 @@ async function writeAll(bytes: Uint8Array): Promise<void> {
 
 if (import.meta.main) {
   await main("test", async () => {
-    const { paths, options } = splitArguments(Deno.args);
+    const quick = Deno.args.includes("--quick");
+    const { paths, options } = splitArguments(Deno.args.filter((arg) => arg !== "--quick"));
     const total: Counts = { passed: 0, failed: 0 };
-    for (const group of await groupsOf(paths)) {
+    for (const group of await groupsOf(paths, quick)) {
       const counts = await runGroup(group, options);
       total.passed += counts.passed;
       total.failed += counts.failed;

@@ -79,6 +79,7 @@ export class NativeInstance implements Instance {
       options.config,
       options.pluginDirectory,
       options.dataDirectory,
+      table.name,
     ].map((text) => encoder.encode(text));
     const stringsAt = SlotLayout.size;
     this.#memory = new Arena(stringsAt + strings.reduce((sum, text) => sum + text.length + 1, 0));
@@ -107,6 +108,7 @@ export class NativeInstance implements Instance {
       at.config,
       at.plugin_directory,
       at.data_directory,
+      at.component,
     ];
     for (const [i, text] of strings.entries()) {
       bytes.set(text, offset);

@@ -52,9 +52,6 @@ const benchSchema = z.object({
   baseline: z.object({ ns_per_event: z.number(), events_per_second: z.number() }),
 });
 
-/** glibc counts what it keeps for each thread as allocated, so a leak of a few bytes could not be told from none. */
-const EXACT_MALLOC = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0";
-
 /** How one check of the driver went. */
 export type DriverResult = z.output<typeof lineSchema>;
 /** What the driver measured. */
@@ -164,7 +161,6 @@ export class Driver {
       env: {
         LD_BIND_NOW: "1",
         NO_COLOR: "1",
-        ...(mode === "run" && { GLIBC_TUNABLES: EXACT_MALLOC }),
         ...env,
       },
       timeoutMs: timeoutMs + MARGIN_MS,

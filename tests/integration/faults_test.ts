@@ -291,6 +291,7 @@ for (const [fault, { start, status }] of Object.entries(HOST_FAULTS)) {
       config.pipelines.web.environment = [];
       await withBusbar({ config, env: faults.env }, async (busbar) => {
         const steadyIsUntouched = await watchSteady(busbar);
+        await busbar.pipeline("web", ({ status }) => status === "running");
         faults.strike(fault as SystemFault);
         const refused = await busbar.fetch("/api/v1/pipelines/web/pause", { method: "POST" });
         assert.equal(refused.status, status, JSON.stringify(refused.body));

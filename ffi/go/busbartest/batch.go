@@ -286,10 +286,15 @@ func (c *Component) write(replay bool, records []Record) Result {
 
 func (c *Component) messageOf(status Status) string {
 	c.t.Helper()
+	return c.messageIn(c.message, status)
+}
+
+func (c *Component) messageIn(buffer []byte, status Status) string {
+	c.t.Helper()
 	if status >= 0 {
 		return ""
 	}
-	message := c.errorText()
+	message := c.take(buffer)
 	if message == "" {
 		c.t.Fatalf("%v without a message", status)
 	}

@@ -15,6 +15,7 @@
 package busbartest
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"unsafe"
@@ -111,6 +112,7 @@ func Create(t testing.TB, component busbar.Component, options Options) (*Compone
 		Size:            uint32(unsafe.Sizeof(abi.Context{})),
 		PipelineID:      text("test"),
 		ComponentID:     text(c.inside.Name()),
+		Component:       text(c.inside.Name()),
 		Config:          text(options.Config),
 		PluginDirectory: text(options.PluginDirectory),
 		DataDirectory:   text(options.DataDirectory),
@@ -217,19 +219,19 @@ func (c *Component) result(status Status) error {
 	if status == OK {
 		return nil
 	}
-	return &Error{status, c.errorText()}
+	return &Error{status, c.take(c.message)}
 }
 
-func (c *Component) errorText() string {
-	for i, b := range c.message {
-		if b == 0 {
-			message := string(c.message[:i])
-			c.message[0] = 0
-			return message
-		}
+// take gives the message in an error buffer, and empties it.
+func (c *Component) take(buffer []byte) string {
+	c.t.Helper()
+	end := bytes.IndexByte(buffer, 0)
+	if end < 0 {
+		c.t.Fatal("the error message has no NUL")
 	}
-	c.t.Fatal("the error message has no NUL")
-	return ""
+	message := string(buffer[:end])
+	buffer[0] = 0
+	return message
 }
 
 func text(s string) abi.Bytes {

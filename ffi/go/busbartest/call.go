@@ -24,7 +24,7 @@ type Answer struct {
 	Body    string
 }
 
-// Execute calls a service.
+// Execute calls a service. Calls with different slots may be made by several goroutines at once; so with a hook.
 func (c *Component) Execute(request Request) Answer {
 	c.t.Helper()
 	return c.call(abi.CallExecute, request, c.instance.Execute)
@@ -55,13 +55,15 @@ func (c *Component) call(offered abi.Calls, request Request, call func(*abi.Call
 	for _, h := range request.Headers {
 		headers = append(headers, abi.Header{Name: text(h[0]), Value: text(h[1])})
 	}
+	message := make([]byte, 4096)
 	raw := &abi.Call{
 		Size: uint32(unsafe.Sizeof(abi.Call{})), Slot: uint32(request.Slot), Deadline: request.Deadline,
 		Method: text(request.Method), Path: text(request.Path), Query: text(request.Query), Body: text(request.Body),
 		Headers: unsafe.Pointer(unsafe.SliceData(headers)), HeaderCount: uint32(len(headers)),
+		Error: unsafe.Pointer(&message[0]), ErrorCapacity: uint32(len(message)),
 	}
 	status := call(raw)
-	answer := Answer{Status: status, Message: c.messageOf(status), HTTP: int(raw.AnswerStatus), Body: raw.Answer.String()}
+	answer := Answer{Status: status, Message: c.messageIn(message, status), HTTP: int(raw.AnswerStatus), Body: raw.Answer.String()}
 	if raw.AnswerHeaderCount > 0 {
 		for _, h := range unsafe.Slice((*abi.Header)(raw.AnswerHeaders), raw.AnswerHeaderCount) {
 			answer.Headers = append(answer.Headers, [2]string{h.Name.String(), h.Value.String()})

@@ -272,7 +272,7 @@ struct Functions {
 
   template <class Method>
   static int32_t call(void *self, busbar_call_t *raw, Method &&method) noexcept {
-    return guarded<may_fail | may_invalidate | may_be_fatal>(Self::of(self).context, nullptr, [&] {
+    return guarded<may_fail | may_invalidate | may_be_fatal>(raw, nullptr, [&] {
       Answer &answer = Self::of(self).answers.of(raw->slot);
       answer = Answer();
       Call call(raw, answer);

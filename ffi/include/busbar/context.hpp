@@ -85,6 +85,8 @@ class Context {
 
   std::string_view pipeline_id() const noexcept { return detail::view(raw_->pipeline_id); }
   std::string_view component_id() const noexcept { return detail::view(raw_->component_id); }
+  /// The component's name in the plugin.
+  std::string_view component() const noexcept { return detail::view(raw_->component); }
   /// Folder of the plugin's files, read-only.
   std::string_view plugin_directory() const noexcept { return detail::view(raw_->plugin_directory); }
   /// Private to this component, kept over restarts.

@@ -71,21 +71,25 @@ inline int32_t report(const busbar_context_t *context, int32_t status, const cha
   return busbar_error(context, status, "%s", *message == 0 ? "Unknown error" : message);
 }
 
-// Runs `body`, which returns a status, and turns what it throws into one that `Allows` has, with the message. `done`, unless null,
-// gets how many records were accepted.
-template <unsigned Allows, class Body>
-int32_t guarded(const busbar_context_t *context, uint32_t *done, Body &&body) noexcept {
+inline int32_t report(busbar_call_t *call, int32_t status, const char *message) noexcept {
+  return busbar_call_error(call, status, "%s", *message == 0 ? "Unknown error" : message);
+}
+
+// Runs `body`, which returns a status, and turns what it throws into one that `Allows` has, with the message in the buffer of `where`:
+// a context, or a call. `done`, unless null, gets how many records were accepted.
+template <unsigned Allows, class Where, class Body>
+int32_t guarded(Where *where, uint32_t *done, Body &&body) noexcept {
   try {
     return body();
   } catch (const Error &error) {
     if (done != nullptr) *done = error.done().value_or(0);
-    return report(context, allowed(error.status(), Allows), error.what());
+    return report(where, allowed(error.status(), Allows), error.what());
   } catch (const std::bad_alloc &) {
-    return report(context, allowed(BUSBAR_FATAL, Allows), "Out of memory");
+    return report(where, allowed(BUSBAR_FATAL, Allows), "Out of memory");
   } catch (const std::exception &error) {
-    return report(context, allowed(BUSBAR_FATAL, Allows), error.what());
+    return report(where, allowed(BUSBAR_FATAL, Allows), error.what());
   } catch (...) {
-    return report(context, allowed(BUSBAR_FATAL, Allows), "Unknown exception");
+    return report(where, allowed(BUSBAR_FATAL, Allows), "Unknown exception");
   }
 }
 

@@ -68,7 +68,7 @@ class Host {
   test_component_t *raw() noexcept { return raw_; }
   T &operator*() noexcept { return detail::Instance<T>::of(raw_->self).component; }
   T *operator->() noexcept { return &**this; }
-  /// Message of the last call that failed.
+  /// Message of the last call that failed, but of a service or hook: those have it in busbar_call_t::error.
   std::string error() const { return raw_->error; }
 
   int32_t create() { return test_create(raw_); }

@@ -5,7 +5,7 @@
 use std::ffi::{c_char, c_void};
 
 /// Names the version of the contract that this crate was written for.
-pub const ABI_HASH: &str = "7b5c74aa92abee253230d4e6b7b10112eece434374ef736ddd582fdf1c6c0756";
+pub const ABI_HASH: &str = "bd837497349b1a89fd5bd785b65086206a7e2590ce7b0049cb18bd700e218707";
 pub const ABI_MAJOR: u32 = 0;
 pub const ABI_MINOR: u32 = 1;
 
@@ -187,7 +187,8 @@ pub struct Context {
     pub acknowledged: *const Acknowledged,
     pub position: Bytes,
     pub internal: *mut c_void,
-    pub reserved: [u64; 4],
+    pub component: Text,
+    pub reserved: [u64; 2],
 }
 
 #[repr(C)]
@@ -278,7 +279,10 @@ pub struct Call {
     pub answer: Bytes,
     pub answer_header_count: u32,
     pub reserved0: u32,
-    pub reserved: [u64; 4],
+    pub error: *mut c_char,
+    pub error_capacity: u32,
+    pub reserved1: u32,
+    pub reserved: [u64; 2],
 }
 
 #[repr(C)]

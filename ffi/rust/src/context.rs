@@ -1,5 +1,6 @@
 //! Who an instance is, and what the host does for it.
 
+use std::ffi::c_char;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +34,7 @@ pub(crate) struct Inner {
     settled: Condvar,
     pipeline_id: String,
     component_id: String,
+    component: String,
     config: String,
     plugin_directory: PathBuf,
     data_directory: PathBuf,
@@ -64,6 +66,7 @@ impl Context {
                 settled: Condvar::new(),
                 pipeline_id: c.pipeline_id.to_text(),
                 component_id: c.component_id.to_text(),
+                component: c.component.to_text(),
                 config: c.config.to_text(),
                 plugin_directory: path(c.plugin_directory),
                 data_directory: path(c.data_directory),
@@ -87,6 +90,11 @@ impl Context {
     /// Its id in the pipeline.
     pub fn component_id(&self) -> &str {
         &self.0.component_id
+    }
+
+    /// The component's `NAME`.
+    pub fn component(&self) -> &str {
+        &self.0.component
     }
 
     /// The pipeline's id.
@@ -281,8 +289,8 @@ impl Inner {
     /// # Safety
     /// Within a call of the instance.
     pub(crate) unsafe fn write_error(&self, message: &str) {
-        // SAFETY: calls are serialised, and the host's context is valid in them.
-        unsafe { write_error(self.raw, message) }
+        // SAFETY: such calls are serialised, and the host's context is valid in them.
+        unsafe { write_error(((*self.raw).error, (*self.raw).error_capacity), message) }
     }
 
     /// # Safety
@@ -307,17 +315,16 @@ impl Inner {
 }
 
 /// # Safety
-/// The host's context, within a call.
-pub(crate) unsafe fn write_error(raw: *const abi::Context, message: &str) {
-    // SAFETY: the caller's promise; the host gives `error_capacity` bytes.
+/// A buffer of the host's and its capacity, within the call that it is for.
+pub(crate) unsafe fn write_error((buffer, capacity): (*mut c_char, u32), message: &str) {
+    if capacity == 0 {
+        return;
+    }
+    let length = fitting(message, capacity as usize - 1);
+    // SAFETY: the caller's promise.
     unsafe {
-        let capacity = (*raw).error_capacity as usize;
-        if capacity == 0 {
-            return;
-        }
-        let length = fitting(message, capacity - 1);
-        std::ptr::copy_nonoverlapping(message.as_ptr().cast(), (*raw).error, length);
-        (*raw).error.add(length).write(0);
+        std::ptr::copy_nonoverlapping(message.as_ptr().cast(), buffer, length);
+        buffer.add(length).write(0);
     }
 }
 

@@ -65,7 +65,7 @@ fn structs(both: &mut Both) {
         Context = busbar_context_t {
             size, reserved0, host, pipeline_id, component_id, config, plugin_directory, data_directory, error,
             error_capacity, partition_index, partition_count, acknowledged_count, acknowledged, position,
-            internal, reserved
+            internal, component, reserved
         }
         State = busbar_state_t { size, version, data }
         Health = busbar_health_t { size, reserved0, message }
@@ -79,7 +79,7 @@ fn structs(both: &mut Both) {
         Header = busbar_header_t { name, value }
         Call = busbar_call_t {
             size, slot, id, deadline, method, path, query, headers, body, header_count, answer_status,
-            answer_headers, answer, answer_header_count, reserved0, reserved
+            answer_headers, answer, answer_header_count, reserved0, error, error_capacity, reserved1, reserved
         }
         Service = busbar_service_t { lifecycle, execute }
         Hook = busbar_hook_t { lifecycle, before_request, handle, after_response }

@@ -1,5 +1,6 @@
 //! PENDING, states, and the kinds of component that the other tests leave out.
 
+use std::sync::Barrier;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
@@ -218,6 +219,42 @@ fn a_service_answers_in_its_slots() {
     let failure =
         echo.execute(&Request { body: b"hi", slot: 2, ..Request::default() }).unwrap_err();
     assert_eq!(failure.message, "Cannot execute: slot 2 of 2");
+}
+
+/// Fails when calls of two slots have come, each with its own message.
+struct Meeting(Barrier);
+
+#[busbar::component]
+impl Service for Meeting {
+    type Config = NoConfig;
+    const NAME: &'static str = "meeting";
+    const CONCURRENCY: u32 = 2;
+
+    fn create(context: &Context, _: NoConfig) -> Result<Self> {
+        assert_eq!(context.component(), "meeting");
+        Ok(Self(Barrier::new(2)))
+    }
+
+    fn execute(&self, call: &Call<'_>) -> Result<Answer> {
+        self.0.wait();
+        if call.slot() == 0 {
+            return Err(Error::invalid("Cannot answer slot 0"));
+        }
+        panic!("Cannot answer slot 1");
+    }
+}
+
+#[test]
+fn calls_that_fail_at_once_keep_their_own_messages() {
+    let mut meeting = Harness::<Meeting>::create("{}").unwrap();
+    meeting.start().unwrap();
+    let requests = [0, 1].map(|slot| Request { slot, ..Request::default() });
+    let mut failures = meeting.execute_at_once(&requests).into_iter().map(Result::unwrap_err);
+    let (first, second) = (failures.next().unwrap(), failures.next().unwrap());
+    assert_eq!(first.status, abi::INVALID);
+    assert_eq!(first.message, "Cannot answer slot 0");
+    assert_eq!(second.status, abi::FATAL);
+    assert!(second.message.ends_with("Cannot answer slot 1"), "{}", second.message);
 }
 
 struct Guard;

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { type Busbar, runBusbar, waitFor, withBusbar, writeConfig } from "../../support/busbar.ts";
 import { PROJECT, withFolder } from "../../support/c_program.ts";
+import { validatorOf } from "../../../src/config/component_schema.ts";
+import { parseManifest } from "../../../src/plugin/manifest.ts";
 
 const PLUGINS = { directories: [join(PROJECT, "dist/plugins")] };
 const LINES = [
@@ -96,6 +98,18 @@ Deno.test("regex-route loses and repeats nothing when its cell is killed", () =>
     assert.deepEqual(numbers, Array.from({ length: count }, (_, index) => index + 1));
   }));
 
+Deno.test("regex-route's README names every setting, and only what is required has no default", async () => {
+  const file = join(PROJECT, "dist/plugins/regex-route/manifest.json");
+  const { components: [component] } = parseManifest(await Deno.readFile(file), { file });
+  const validate = await validatorOf(component!.config_schema!);
+  assert.deepEqual(validate({ rules: [{ pattern: "a", to: "drop" }] }), []);
+  assert.equal(validate({}).length, 1);
+  const readme = await Deno.readTextFile(join(PROJECT, "plugins/regex_route/README.md"));
+  for (const name of settingsOf(component!.config_schema!)) {
+    assert.ok(readme.includes(`\`${name}\``), name);
+  }
+});
+
 interface Setup {
   /** Of the file that the source reads. */
   lines?: string[];
@@ -162,4 +176,14 @@ async function archive(folder: string, output: number): Promise<string[]> {
     text += gunzipSync(await Deno.readFile(join(directory, name))).toString();
   }
   return text.split("\n").slice(0, -1);
+}
+
+/** The names of all properties in a schema, also of objects within lists. */
+function settingsOf(schema: Record<string, unknown>): string[] {
+  const { properties = {}, items } = schema as Record<string, Record<string, unknown>>;
+  const own = Object.entries(properties).flatMap(([name, property]) => [
+    name,
+    ...settingsOf(property as Record<string, unknown>),
+  ]);
+  return items === undefined ? own : [...own, ...settingsOf(items)];
 }

@@ -117,7 +117,11 @@ static int32_t echo_execute(void *self, busbar_call_t *call) {
   static const busbar_header_t plain[] = {{{"content-type", 12}, {"text/plain", 10}}};
   small_t *small = self;
   busbar_string_t type;
-  if (!busbar_request_header(call, "content-type", &type)) return busbar_error(small->context, BUSBAR_INVALID, "Cannot echo without a type");
+  if (!busbar_request_header(call, "content-type", &type)) {
+    char path[32];
+    snprintf(path, sizeof path, "%.*s", (int)call->path.length, call->path.data);
+    return busbar_call_error(call, BUSBAR_INVALID, "Cannot echo %s without a type", path);
+  }
   small->bytes.length = 0;
   busbar_buffer_bytes(&small->bytes, call->body.data, (size_t)call->body.length);
   busbar_answer(call, 201, small->bytes.data, small->bytes.length);

@@ -151,7 +151,7 @@ class Echo : public busbar::Service {
   static constexpr const char *name = "echo";
   using Service::Service;
   void execute(busbar::Call &call) {
-    if (!call.header("content-type")) throw busbar::Invalid("no type");
+    if (!call.header("content-type")) throw busbar::Invalid("no type for " + std::string(call.path()));
     call.answer_header("content-type", std::string(*call.header("content-type")));
     call.answer_header("x-path", std::string(call.path()));
     call.answer(std::string(call.body()), 201);

@@ -244,6 +244,19 @@ static void a_service_answers(void) {
   test_close(c);
 }
 
+static void calls_that_fail_keep_their_own_messages(void) {
+  test_component_t *c = open_started(BUSBAR_SERVICE, "echo");
+  busbar_call_t first = test_call("POST", "/a", NULL), second = test_call("POST", "/b", NULL);
+  second.slot = 1;
+  CHECK_STATUS(test_execute(c, &first), BUSBAR_INVALID);
+  CHECK_STATUS(test_execute(c, &second), BUSBAR_INVALID);
+  CHECK_TEXT(first.error, strlen(first.error), "Cannot echo /a without a type");
+  CHECK_TEXT(second.error, strlen(second.error), "Cannot echo /b without a type");
+  CHECK_TEXT(c->error, strlen(c->error), "");
+  CHECK_TEXT(c->context.component.data, c->context.component.length, "echo");
+  test_close(c);
+}
+
 static void a_hook_is_called_where_it_offers(void) {
   test_component_t *c = open_started(BUSBAR_HOOK, "guard");
   busbar_call_t call = test_call("GET", "/private", NULL);
@@ -272,6 +285,7 @@ int main(int argc, char **argv) {
   TEST(a_reaction_completes_and_ticks);
   TEST(a_bootstrap_fetches);
   TEST(a_service_answers);
+  TEST(calls_that_fail_keep_their_own_messages);
   TEST(a_hook_is_called_where_it_offers);
   return test_end();
 }

@@ -224,6 +224,19 @@ void a_service_answers() {
   CHECK_INT(call.answer.length, 0);
 }
 
+void calls_that_fail_keep_their_own_messages() {
+  Host<Echo> host;
+  busbar_call_t first = test_call("POST", "/a", "x"), second = test_call("POST", "/b", "x");
+  second.slot = 1;
+  host.start();
+  CHECK_STATUS(test_execute(host.raw(), &first), BUSBAR_INVALID);
+  CHECK_STATUS(test_execute(host.raw(), &second), BUSBAR_INVALID);
+  CHECK(std::string(first.error) == "no type for /a");
+  CHECK(std::string(second.error) == "no type for /b");
+  CHECK(host.error().empty());
+  CHECK(host->context().component() == "echo");
+}
+
 void a_hook_answers() {
   Host<Guard> host;
   busbar_call_t call = test_call("GET", "/private", nullptr);
@@ -269,6 +282,7 @@ int main(int argc, char **argv) {
   TEST(a_completion_ends_once);
   TEST(a_bootstrap_fetches);
   TEST(a_service_answers);
+  TEST(calls_that_fail_keep_their_own_messages);
   TEST(a_hook_answers);
   TEST(logs_fields_and_streams);
   return test_end();

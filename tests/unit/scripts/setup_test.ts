@@ -17,8 +17,9 @@ async function setup({ packages, env = {} }: Attempt): Promise<{ code: number; t
     }
     await Deno.writeTextFile(join(root, "scripts/lib/apt_packages.txt"), packages);
     await Deno.writeTextFile(join(root, "scripts/lib/empty.ts"), "export {};\n");
-    const none = "get_cross_compiler() { :; }\n";
-    await Deno.writeTextFile(join(root, "scripts/lib/cross_compiler.sh"), none);
+    for (const tool of ["cross_compiler", "arrow"]) {
+      await Deno.writeTextFile(join(root, `scripts/lib/${tool}.sh`), `get_${tool}() { :; }\n`);
+    }
     await Deno.writeTextFile(join(root, "deno.json"), "{}");
     await Deno.mkdir(join(root, "bin"));
     const programs = { id: "echo 1000", "apt-get": "exit 99" };

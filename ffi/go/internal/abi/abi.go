@@ -98,7 +98,8 @@ type Context struct {
 	Acknowledged      unsafe.Pointer
 	Position          Bytes
 	Internal          unsafe.Pointer
-	_                 [4]uint64
+	Component         Bytes
+	_                 [2]uint64
 }
 
 // State is busbar_state_t.
@@ -138,5 +139,8 @@ type Call struct {
 	Answer            Bytes
 	AnswerHeaderCount uint32
 	_                 uint32
-	_                 [4]uint64
+	Error             unsafe.Pointer
+	ErrorCapacity     uint32
+	_                 uint32
+	_                 [2]uint64
 }

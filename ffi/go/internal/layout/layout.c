@@ -25,13 +25,14 @@ static const struct {
            MEMBER(context, config), MEMBER(context, plugin_directory), MEMBER(context, data_directory), MEMBER(context, error),
            MEMBER(context, error_capacity), MEMBER(context, partition_index), MEMBER(context, partition_count),
            MEMBER(context, acknowledged_count), MEMBER(context, acknowledged), MEMBER(context, position),
-           MEMBER(context, internal)),
+           MEMBER(context, internal), MEMBER(context, component)),
     STRUCT(state, MEMBER(state, size), MEMBER(state, version), MEMBER(state, data)),
     STRUCT(health, MEMBER(health, size), MEMBER(health, message)),
     STRUCT(header, MEMBER(header, name), MEMBER(header, value)),
     STRUCT(call, MEMBER(call, size), MEMBER(call, slot), MEMBER(call, id), MEMBER(call, deadline), MEMBER(call, method),
            MEMBER(call, path), MEMBER(call, query), MEMBER(call, headers), MEMBER(call, body), MEMBER(call, header_count),
-           MEMBER(call, answer_status), MEMBER(call, answer_headers), MEMBER(call, answer), MEMBER(call, answer_header_count)),
+           MEMBER(call, answer_status), MEMBER(call, answer_headers), MEMBER(call, answer), MEMBER(call, answer_header_count),
+           MEMBER(call, error), MEMBER(call, error_capacity)),
 };
 
 #define COUNT (int)(sizeof structs / sizeof *structs)

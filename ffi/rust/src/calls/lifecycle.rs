@@ -130,16 +130,23 @@ impl<T> Instance<T> {
     /// Makes a call: a panic in it is FATAL, and so is every call after it.
     #[inline]
     pub(crate) fn call(&self, name: &str, call: impl FnOnce() -> i32) -> i32 {
+        self.attempt(name, call).unwrap_or_else(|message| self.fail(abi::FATAL, &message))
+    }
+
+    /// As [`call`](Self::call), with the message of a panic to write where it belongs.
+    #[inline]
+    pub(crate) fn attempt<R>(
+        &self,
+        name: &str,
+        call: impl FnOnce() -> R,
+    ) -> std::result::Result<R, String> {
         if self.broken.load(Ordering::Relaxed) {
-            return self.fail(abi::FATAL, &format!("Cannot {name}: there was a panic before"));
+            return Err(format!("Cannot {name}: there was a panic before"));
         }
-        match scope::catch(Some(self.context.inner()), call) {
-            Ok(status) => status,
-            Err(panic) => {
-                self.broken.store(true, Ordering::Relaxed);
-                self.fail(abi::FATAL, &format!("Cannot {name}: {panic}"))
-            }
-        }
+        scope::catch(Some(self.context.inner()), call).map_err(|panic| {
+            self.broken.store(true, Ordering::Relaxed);
+            format!("Cannot {name}: {panic}")
+        })
     }
 
     /// Gives `status` its message.
@@ -192,7 +199,7 @@ pub(crate) unsafe extern "C" fn create<K, T: Managed<K>>(
     };
     inner.close();
     // SAFETY: within the call.
-    unsafe { context::write_error(raw, &message) };
+    unsafe { context::write_error(((*raw).error, (*raw).error_capacity), &message) };
     status
 }
 

@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use super::lifecycle::Instance;
 use crate::abi;
 use crate::components::{Hook, Service};
+use crate::context::write_error;
 use crate::error::{Error, Kind, Result};
 use crate::request::{Call, Flow};
 
@@ -19,26 +20,31 @@ unsafe fn with_slot<T: Sync>(
 ) -> i32 {
     // SAFETY: the caller's promise.
     let (instance, raw) = unsafe { (Instance::<T>::from_raw(this), &mut *raw) };
-    instance.call(name, || {
-        let Some(slot) = instance.slots.get(raw.slot as usize) else {
-            let message = format!("Cannot {name}: slot {} of {}", raw.slot, instance.slots.len());
-            return instance.fail(abi::FATAL, &message);
-        };
+    let result = instance.attempt(name, || {
+        let slot = instance.slots.get(raw.slot as usize).ok_or_else(|| {
+            Error::fatal(format!("Cannot {name}: slot {} of {}", raw.slot, instance.slots.len()))
+        })?;
         // SAFETY: calls with the same slot come one after the other, and the component is only used shared.
         let (slot, component) = unsafe { (&mut *slot.get(), instance.shared()) };
         slot.clear();
-        match body(component, &mut Call::new(raw, slot)) {
-            Ok(status) => status,
-            Err(error) => refused(instance, &error),
-        }
-    })
+        body(component, &mut Call::new(raw, slot))
+    });
+    let (status, message) = match result {
+        Ok(Ok(status)) => return status,
+        Ok(Err(error)) => (status_of(&error), error.to_string()),
+        Err(panic) => (abi::FATAL, panic),
+    };
+    // SAFETY: within the call that the buffer is for.
+    unsafe { write_error((raw.error, raw.error_capacity), &message) };
+    status
 }
 
-fn refused<T>(instance: &Instance<T>, error: &Error) -> i32 {
-    if error.kind() == Kind::Invalid {
-        return instance.fail(abi::INVALID, &error.to_string());
+fn status_of(error: &Error) -> i32 {
+    match error.kind() {
+        Kind::Invalid => abi::INVALID,
+        Kind::Fatal => abi::FATAL,
+        Kind::Failed | Kind::Full => abi::FAILED,
     }
-    instance.failed(error)
 }
 
 pub(crate) unsafe extern "C" fn execute<T: Service>(this: *mut c_void, raw: *mut abi::Call) -> i32 {

@@ -1,7 +1,11 @@
 //! The calls of each kind.
 
+use std::collections::HashSet;
+use std::ffi::c_void;
+use std::thread::ScopedJoinHandle;
+
 use super::memory::{Memory, Owned};
-use super::{Failure, Harness, PATIENCE};
+use super::{ErrorBuffer, Failure, Harness, PATIENCE};
 use crate::abi;
 use crate::batch::Written;
 use crate::calls::Exported;
@@ -374,7 +378,31 @@ impl<C: Exported> Harness<C> {
         // SAFETY: the table of a service.
         let table: &abi::Service =
             unsafe { &*self.definition(abi::SERVICE, "execute").table.cast() };
-        self.request("execute", table.execute, request).map(|(_, answer)| answer)
+        let instance = Living(self.living());
+        instance.request("execute", table.execute, request).map(|(_, answer)| answer)
+    }
+
+    /// Makes calls of a service at once, each on a thread and in the slot that it names. What each answered, in their order.
+    ///
+    /// # Panics
+    /// Where two name the same slot.
+    pub fn execute_at_once(&mut self, requests: &[Request<'_>]) -> Vec<Result<Answer, Failure>> {
+        // SAFETY: the table of a service.
+        let table: &abi::Service =
+            unsafe { &*self.definition(abi::SERVICE, "execute").table.cast() };
+        let slots: HashSet<_> = requests.iter().map(|request| request.slot).collect();
+        assert_eq!(slots.len(), requests.len(), "calls at once are made in different slots");
+        let instance = Living(self.living());
+        std::thread::scope(|scope| {
+            let execute =
+                |request| scope.spawn(move || instance.request("execute", table.execute, request));
+            let calls: Vec<_> = requests.iter().map(execute).collect();
+            let answer_of = |call: ScopedJoinHandle<'_, _>| match call.join() {
+                Ok(result) => Result::map(result, |(_, answer)| answer),
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            calls.into_iter().map(answer_of).collect()
+        })
     }
 
     /// Has a hook look at a request. What it answered, and the request as it is now.
@@ -416,12 +444,21 @@ impl<C: Exported> Harness<C> {
         request: &Request<'_>,
     ) -> Result<Flow, Failure> {
         let Some(call) = call else { return Ok(Flow::Continue) };
-        let (status, answer) = self.request(name, call, request)?;
+        let (status, answer) = Living(self.living()).request(name, call, request)?;
         Ok(if status == abi::DONE { Flow::Answered(answer) } else { Flow::Continue })
     }
+}
 
+/// An instance that is not destroyed while this is used.
+#[derive(Clone, Copy)]
+struct Living(*mut c_void);
+
+// SAFETY: services and hooks are called from several threads at once.
+unsafe impl Send for Living {}
+
+impl Living {
     fn request(
-        &mut self,
+        self,
         name: &str,
         call: abi::RequestCall,
         request: &Request<'_>,
@@ -446,9 +483,12 @@ impl<C: Exported> Harness<C> {
         raw.body = abi::Bytes::new(request.body);
         raw.headers = headers.as_ptr();
         raw.header_count = headers.len() as u32;
+        let mut error = ErrorBuffer::new();
+        raw.error = error.pointer();
+        raw.error_capacity = abi::ERROR_CAPACITY;
         // SAFETY: see `poll`.
-        let status = unsafe { call(self.living(), &mut raw) };
-        self.result(name, status, &[abi::FAILED, abi::INVALID, abi::FATAL])?;
+        let status = unsafe { call(self.0, &mut raw) };
+        error.result(name, status, &[abi::FAILED, abi::INVALID, abi::FATAL])?;
         assert!(
             [abi::OK, abi::DONE].contains(&status),
             "{name} answered {}",

@@ -118,11 +118,50 @@ impl Logged {
     }
 }
 
+/// What a component writes its messages to, with bytes behind it that must not change.
+struct ErrorBuffer(Vec<u8>);
+
+impl ErrorBuffer {
+    fn new() -> Self {
+        let mut buffer = Self(vec![0x5a; abi::ERROR_CAPACITY as usize + 64]);
+        buffer.clear();
+        buffer
+    }
+
+    fn pointer(&mut self) -> *mut c_char {
+        self.0.as_mut_ptr().cast()
+    }
+
+    fn clear(&mut self) {
+        self.0[0] = 0;
+    }
+
+    /// Checks what a call answered, with its message.
+    fn result(&self, call: &str, status: i32, errors: &[i32]) -> Result<(), Failure> {
+        let capacity = abi::ERROR_CAPACITY as usize;
+        let untouched = self.0[capacity..].iter().all(|byte| *byte == 0x5a);
+        assert!(untouched, "{call} wrote past the buffer for errors");
+        if status >= 0 {
+            assert!(status <= abi::PENDING, "{call} answered {status}");
+            return Ok(());
+        }
+        assert!(errors.contains(&status), "{call} answered {}", status_name(status));
+        let end = self.0.iter().position(|byte| *byte == 0).unwrap_or(capacity);
+        let message = String::from_utf8_lossy(&self.0[..end]).into_owned();
+        assert!(
+            end > 0 && end < capacity,
+            "{call} answered {} without a message",
+            status_name(status)
+        );
+        Err(Failure { status, message, done: 0 })
+    }
+}
+
 /// One instance of a component, and its host.
 pub struct Harness<C: Exported> {
     context: Box<abi::Context>,
     recorder: Box<Recorder>,
-    error: Vec<u8>,
+    error: ErrorBuffer,
     texts: Vec<Box<[u8]>>,
     acknowledged: Vec<abi::Acknowledged>,
     this: *mut c_void,
@@ -145,7 +184,7 @@ impl<C: Exported> Harness<C> {
             // SAFETY: all zero is a valid context.
             context: Box::new(unsafe { std::mem::zeroed() }),
             recorder: Box::default(),
-            error: vec![0x5a; abi::ERROR_CAPACITY as usize + 64],
+            error: ErrorBuffer::new(),
             texts: Vec::new(),
             acknowledged: Vec::new(),
             this: ptr::null_mut(),
@@ -161,8 +200,9 @@ impl<C: Exported> Harness<C> {
         harness.context.host = host::table();
         harness.context.pipeline_id = harness.keep(b"test");
         harness.context.component_id = harness.keep(C::DEFINITION.name.as_bytes());
+        harness.context.component = harness.context.component_id;
         harness.context.config = harness.keep(config.as_bytes());
-        harness.context.error = harness.error.as_mut_ptr().cast::<c_char>();
+        harness.context.error = harness.error.pointer();
         harness.context.error_capacity = abi::ERROR_CAPACITY;
         harness.context.partition_count = 1;
         harness.context.internal = (&raw const *harness.recorder).cast_mut().cast();
@@ -338,23 +378,9 @@ impl<C: Exported> Harness<C> {
 
     /// Checks what a call answered, and takes its message.
     fn result(&mut self, call: &str, status: i32, errors: &[i32]) -> Result<(), Failure> {
-        let capacity = abi::ERROR_CAPACITY as usize;
-        let untouched = self.error[capacity..].iter().all(|byte| *byte == 0x5a);
-        assert!(untouched, "{call} wrote past the buffer for errors");
-        if status >= 0 {
-            assert!(status <= abi::PENDING, "{call} answered {status}");
-            return Ok(());
-        }
-        assert!(errors.contains(&status), "{call} answered {}", status_name(status));
-        let end = self.error.iter().position(|byte| *byte == 0).unwrap_or(capacity);
-        let message = String::from_utf8_lossy(&self.error[..end]).into_owned();
-        assert!(
-            end > 0 && end < capacity,
-            "{call} answered {} without a message",
-            status_name(status)
-        );
-        self.error[0] = 0;
-        Err(Failure { status, message, done: 0 })
+        let result = self.error.result(call, status, errors);
+        self.error.clear();
+        result
     }
 
     /// What the component logged so far.

@@ -22,6 +22,7 @@ static void refuses_an_empty_input(void) {
   test_component_t *c = open_shout();
   busbar_call_t call = test_call("POST", "/", "");
   CHECK_STATUS(test_execute(c, &call), BUSBAR_INVALID);
+  CHECK_TEXT(call.error, strlen(call.error), "Cannot shout: the input is empty");
   test_close(c);
 }
 

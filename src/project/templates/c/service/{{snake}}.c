@@ -4,14 +4,12 @@
 #include "busbar_sdk.h"
 
 typedef struct shout {
-  const busbar_context_t *context;
   uint8_t *answer; /* kept until the next call */
 } shout_t;
 
 static int32_t create(const busbar_context_t *context, void **self) {
   shout_t *shout = calloc(1, sizeof *shout);
   if (shout == NULL) return busbar_error(context, BUSBAR_FAILED, "Cannot create: out of memory");
-  shout->context = context;
   *self = shout;
   return BUSBAR_OK;
 }
@@ -26,9 +24,9 @@ static int32_t execute(void *self, busbar_call_t *call) {
   shout_t *shout = self;
   uint64_t length = call->body.length, i;
   uint8_t *answer;
-  if (length == 0) return busbar_error(shout->context, BUSBAR_INVALID, "Cannot shout: the input is empty");
+  if (length == 0) return busbar_call_error(call, BUSBAR_INVALID, "Cannot shout: the input is empty");
   answer = realloc(shout->answer, length);
-  if (answer == NULL) return busbar_error(shout->context, BUSBAR_FAILED, "Cannot shout: out of memory");
+  if (answer == NULL) return busbar_call_error(call, BUSBAR_FAILED, "Cannot shout: out of memory");
   shout->answer = answer;
   for (i = 0; i < length; i++) {
     uint8_t byte = call->body.data[i];

@@ -19,7 +19,7 @@ void refuses_an_empty_input() {
   busbar_call_t call = test_call("POST", "/", "");
   CHECK_STATUS(host.start(), BUSBAR_OK);
   CHECK_STATUS(test_execute(host.raw(), &call), BUSBAR_INVALID);
-  CHECK(host.error() == "Cannot shout: the input is empty");
+  CHECK(std::string(call.error) == "Cannot shout: the input is empty");
 }
 
 }  // namespace

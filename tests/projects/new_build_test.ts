@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { KINDS } from "../../../src/project/scaffold.ts";
-import { type Language, LANGUAGES } from "../../../src/project/toolchain.ts";
-import { PROJECT } from "../../../scripts/lib/files.ts";
-import { runBusbar } from "../../support/busbar.ts";
-import { withFolder } from "../../support/c_program.ts";
+import { KINDS } from "../../src/project/scaffold.ts";
+import { type Language, LANGUAGES } from "../../src/project/toolchain.ts";
+import { PROJECT } from "../../scripts/lib/files.ts";
+import { runBusbar } from "../support/busbar.ts";
+import { withFolder } from "../support/c_program.ts";
 
 /** Where no registry can be reached: everything must come with the project. */
 function offline(folder: string): Record<string, string> {
@@ -125,7 +125,11 @@ for (const language of LANGUAGES) {
       };
       const test = { c: "make test", cpp: "make test", rust: "cargo test", go: "go test ./..." };
       const first = await build("one/deep", `${test[language]}; busbar plugin build`);
-      assert.deepEqual(await build("two", "busbar plugin build"), first);
+      const again = await shell("busbar plugin build", { cwd: join(folder, "one/deep/a"), env });
+      assert.ok(again.success, again.text);
+      const library = join(folder, "one/deep/a/dist/a/libbusbar_source_a.so");
+      assert.deepEqual(await Deno.readFile(library), first, "twice in one folder");
+      assert.deepEqual(await build("two", "busbar plugin build"), first, "in another folder");
       await saysWhereTheErrorIs(join(folder, "two/a"), { file: SOURCES[language], env });
     }));
 }

@@ -1,10 +1,10 @@
 /** The driver itself: what becomes of it, and of its results, when a plugin does its worst. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Driver, type DriverResult } from "../../../src/conformance/driver.ts";
-import { buildFixtures } from "../../fixtures/build.ts";
-import { runProgram, withFolder } from "../../support/c_program.ts";
-import { PROJECT } from "../../../scripts/lib/files.ts";
+import { Driver, type DriverResult } from "../../src/conformance/driver.ts";
+import { buildFixtures } from "../fixtures/build.ts";
+import { runProgram, withFolder } from "../support/c_program.ts";
+import { PROJECT } from "../../scripts/lib/files.ts";
 
 const PROGRAM = join(PROJECT, "dist/conformance/busbar_conformance");
 

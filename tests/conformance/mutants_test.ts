@@ -7,16 +7,16 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
-import { hashFiles, listFiles, PROJECT, whenChanged } from "../../../scripts/lib/files.ts";
-import { makeConfigs } from "../../../src/conformance/configs.ts";
-import { Driver, type DriverResult } from "../../../src/conformance/driver.ts";
-import { NO_FIXTURE, readFixtures } from "../../../src/conformance/fixtures.ts";
-import { makePlan } from "../../../src/conformance/plan.ts";
-import type { Check } from "../../../src/conformance/report.ts";
-import { testPlugin } from "../../../src/conformance/suite.ts";
-import { type GoodInspection, inspectPlugin, requireGood } from "../../../src/plugin/inspect.ts";
-import { withFolder } from "../../support/c_program.ts";
+import { buildPlugin } from "../../scripts/lib/build_plugins.ts";
+import { hashFiles, listFiles, PROJECT, whenChanged } from "../../scripts/lib/files.ts";
+import { makeConfigs } from "../../src/conformance/configs.ts";
+import { Driver, type DriverResult } from "../../src/conformance/driver.ts";
+import { NO_FIXTURE, readFixtures } from "../../src/conformance/fixtures.ts";
+import { makePlan } from "../../src/conformance/plan.ts";
+import type { Check } from "../../src/conformance/report.ts";
+import { testPlugin } from "../../src/conformance/suite.ts";
+import { type GoodInspection, inspectPlugin, requireGood } from "../../src/plugin/inspect.ts";
+import { withFolder } from "../support/c_program.ts";
 
 interface Mutant {
   mutant: string;

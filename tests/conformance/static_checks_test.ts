@@ -1,12 +1,12 @@
 /** The checks that run none of a plugin's code: for each, a plugin that fails it and no other. */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import { type BuildOverrides, buildPlugin } from "../../../scripts/lib/build_plugins.ts";
-import { PROJECT, run } from "../../../scripts/lib/files.ts";
-import { runStatic, STATIC_CHECKS, staticFinding } from "../../../src/conformance/static_child.ts";
-import { inspectPlugin } from "../../../src/plugin/inspect.ts";
-import { compilerOf } from "../../../src/project/toolchain.ts";
-import { withFolder } from "../../support/c_program.ts";
+import { type BuildOverrides, buildPlugin } from "../../scripts/lib/build_plugins.ts";
+import { PROJECT, run } from "../../scripts/lib/files.ts";
+import { runStatic, STATIC_CHECKS, staticFinding } from "../../src/conformance/static_child.ts";
+import { inspectPlugin } from "../../src/plugin/inspect.ts";
+import { compilerOf } from "../../src/project/toolchain.ts";
+import { withFolder } from "../support/c_program.ts";
 
 const setting = { description: "A setting", type: "integer", minimum: 1, default: 1 };
 const GOOD_SCHEMA = {

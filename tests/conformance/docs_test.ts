@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { PROJECT } from "../../../scripts/lib/files.ts";
-import { listChecks } from "../../../src/conformance/suite.ts";
+import { PROJECT } from "../../scripts/lib/files.ts";
+import { listChecks } from "../../src/conformance/suite.ts";
 
 const PAGE = join(PROJECT, "docs/conformance.md");
 
