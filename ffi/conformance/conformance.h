@@ -42,7 +42,7 @@ typedef struct plan {
   char *library, *folder, *work, *component, *language, *config;
   size_t config_length;
   uint32_t kind, outputs, concurrency, seed;
-  int64_t tick_ms, timeout_ms, memory_mb, events, slow_ms, patience_ms; /* events: -1 when not known */
+  int64_t tick_ms, timeout_ms, memory_mb, events, slow_ms, patience_ms, orders_ms; /* events: -1 when not known */
   int blocking, replayable;
   texts_t valid, defaults, invalid, huge, random;
   busbar_json_t files, input, requests, feed, components, checks, bench;
@@ -130,6 +130,7 @@ typedef struct run {
   int seal;       /* what is read cannot be written */
   int new_thread; /* each call is made from a thread of its own */
   int slow_host;  /* log and metrics wait a little now and then */
+  int lenient;    /* what the check "lifecycle" is about is not looked at */
   int tight;      /* arenas are exactly as large as they say, for a memory checker */
   /* What was seen. */
   char faults[FAULTS][LINE_MAX_BYTES];
@@ -335,5 +336,15 @@ const check_t *find_check(const char *name);
 /* /proc/self, of the child. */
 uint32_t count_threads(void);
 uint32_t count_descriptors(void);
+
+/* ---- Orders of lifecycle calls: checks_life.c --------------------------------------------------------------------- */
+
+/* An order: restore or not, what happens when created, when started, when stopped, and whether it starts again. Each of the
+ * three is one of none, save, health, save health, health save. */
+#define VISITS 5
+#define ORDERS (2 * VISITS * (1 + VISITS * VISITS * 2))
+
+/* One life that makes its calls in this order, of 0 to ORDERS - 1. `state`: what restore is given. */
+void try_order(world_t *world, const kept_state_t *state, unsigned order);
 
 #endif

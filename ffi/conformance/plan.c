@@ -111,6 +111,7 @@ void plan_read(plan_t *plan, const char *path) {
   plan->memory_mb = integer_or(root, "memory_mb", 0);
   plan->slow_ms = integer_or(root, "slow_ms", 1000);
   plan->patience_ms = integer_or(root, "patience_ms", 3000);
+  plan->orders_ms = integer_or(root, "orders_ms", 1500);
   plan->events = integer_or(root, "events", -1);
   plan->config = text_of(busbar_json_get(root, "config"), &plan->config_length);
   if (plan->config == NULL) plan->config = strdup("{}"), plan->config_length = 2;
