@@ -80,7 +80,9 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
       const got = await this.#readSome(bytes.subarray(at));
       if (got === null && at === 0) return undefined;
       if (got === null) {
-        throw new ChannelCutError(`Cannot read ${what}: the peer closed after ${at} of ${size} bytes`);
+        throw new ChannelCutError(
+          `Cannot read ${what}: the peer closed after ${at} of ${size} bytes`,
+        );
       }
       at += got;
     }

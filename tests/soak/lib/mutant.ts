@@ -11,6 +11,7 @@ const PARTS = [
   "src",
   "ffi",
   "dist/shim",
+  "dist/conformance",
   "dist/build_info.json",
 ];
 
