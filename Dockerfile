@@ -1,8 +1,17 @@
 # Builds the binary and the plugins with one pinned set of tools, then puts them alone into a small image.
 # docker build --build-arg GIT_COMMIT=$(git rev-parse HEAD) --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) .
 
+FROM rust:1.95.0-bookworm AS rust
+FROM golang:1.26.8-bookworm AS go
+
 # This image has Node.js with npm, gcc, g++ and zlib's headers; Deno's version is pinned in scripts/lib/env.sh.
 FROM node:22.16.0-bookworm AS build
+# For the plugins in Rust and Go, and for Apache Arrow, which comes as a Python package.
+COPY --from=rust /usr/local/rustup /usr/local/rustup
+COPY --from=rust /usr/local/cargo /usr/local/cargo
+COPY --from=go /usr/local/go /usr/local/go
+ENV RUSTUP_HOME=/usr/local/rustup CARGO_HOME=/usr/local/cargo PATH=/usr/local/cargo/bin:/usr/local/go/bin:$PATH
+RUN apt-get update && apt-get install -y --no-install-recommends python3-pip
 # .git stays outside, so the commit and its time come in here.
 ARG GIT_COMMIT
 ARG SOURCE_DATE_EPOCH
