@@ -1,4 +1,4 @@
-/* Tests of access-log; tests/integration/plugins/access_log_test.ts compiles and runs them. */
+/* Tests of access-log; tests/plugins/access_log_test.ts compiles and runs them. */
 #include "busbar_test.h"
 
 #include "busbar_json.h"

@@ -1,4 +1,4 @@
-/* Tests of file-tail with real files: lines, settings, finding files, waking. Run by tests/integration/plugins/file_tail_test.ts. */
+/* Tests of file-tail with real files: lines, settings, finding files, waking. Run by tests/plugins/file_tail_test.ts. */
 #include "test_reader.h"
 
 #include <sys/prctl.h>

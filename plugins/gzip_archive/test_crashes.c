@@ -1,4 +1,4 @@
-/* Tests of gzip-archive where the process is killed; tests/integration/plugins/gzip_archive_test.ts compiles and runs them. */
+/* Tests of gzip-archive where the process is killed; tests/plugins/gzip_archive_test.ts compiles and runs them. */
 #include "test_support.h"
 
 /* ---- Crashes --------------------------------------------------------------------------------------------------------------- */

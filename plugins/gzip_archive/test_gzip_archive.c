@@ -1,4 +1,4 @@
-/* Tests of gzip-archive where nothing crashes; tests/integration/plugins/gzip_archive_test.ts compiles and runs them. */
+/* Tests of gzip-archive where nothing crashes; tests/plugins/gzip_archive_test.ts compiles and runs them. */
 #include "test_support.h"
 
 /* ---- Plain use ------------------------------------------------------------------------------------------------------------ */

@@ -158,7 +158,7 @@ async function checkTests(
   const names = [snake, snake.replace(/_(c|cpp|rust|go)$/, "")];
   const shared = await listFiles(join(root, "tests"));
   if (shared.some((file) => names.some((name) => file.endsWith(`/${name}_test.ts`)))) return;
-  say("", `has no tests; add some, or tests/integration/plugins/${snake}_test.ts`);
+  say("", `has no tests; add some, or tests/plugins/${snake}_test.ts`);
 }
 
 async function checkRust(

@@ -17,7 +17,7 @@ interface Group {
 /** Where tests lie, in the order in which they run. */
 const FOLDERS = ["tests/unit", "tests/integration", "tests/e2e"];
 /** Those that compile a lot, in every language, and so take minutes; `--quick` leaves them out. */
-const COMPILING = ["tests/sdk", "tests/projects", "tests/conformance"];
+const LONG = ["tests/plugins", "tests/sdk", "tests/projects", "tests/conformance", "tests/soak"];
 
 /** Options of `deno test` whose value is the next argument. */
 const OPTIONS_WITH_VALUE = ["--filter", "--reporter", "--junit-path", "--seed", "--ignore"];
@@ -51,8 +51,8 @@ async function groupsOf(paths: string[], quick: boolean): Promise<Group[]> {
   const isIn = (folders: string[]) => (path: string) =>
     folders.some((folder) => `${normalize(path)}/`.startsWith(`${folder}/`));
   const isUnit = isIn(["tests/unit"]);
-  const isCompiling = isIn(COMPILING);
-  const wanted = paths.length > 0 ? paths : quick ? FOLDERS : [...FOLDERS, ...COMPILING];
+  const isLong = isIn(LONG);
+  const wanted = paths.length > 0 ? paths : quick ? FOLDERS : [...FOLDERS, ...LONG];
   const there: string[] = [];
   for (const path of wanted) {
     if (await statOrNothing(join(PROJECT, path))) there.push(path);
@@ -60,8 +60,8 @@ async function groupsOf(paths: string[], quick: boolean): Promise<Group[]> {
   }
   return [
     { paths: there.filter(isUnit), parallel: true },
-    { paths: there.filter((path) => !isUnit(path) && !isCompiling(path)), parallel: false },
-    { paths: there.filter(isCompiling), parallel: true },
+    { paths: there.filter((path) => !isUnit(path) && !isLong(path)), parallel: false },
+    { paths: there.filter(isLong), parallel: true },
   ].filter((group) => group.paths.length > 0);
 }
 

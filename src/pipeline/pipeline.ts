@@ -241,9 +241,12 @@ export class Pipeline implements Surroundings {
         this.#options.recorder.setPending(node.instance.index, node.pending);
       }
     }
+    // What is resumed has its turn before anything is slept over.
+    const resumed = this.#ready.length > 0;
     this.#resumeReady();
     if (this.#phase === "running") this.#replayer.turn();
-    let next = this.#checkpoints.service(now);
+    const checkpoint = this.#checkpoints.service(now);
+    let next = resumed ? now : checkpoint;
     // What was resumed may have to wait again; who is busy is resumed when the call ends.
     for (const node of this.#nodes) if (!node.busy) next = Math.min(next, node.dueAt);
     if (

@@ -166,7 +166,8 @@ Deno.test("when_full says who has to wait or to go, and shows what went", () =>
         },
       },
       reactions: { out: collect(["in"], { file: join(folder, kind), again_while: stuck }) },
-      batch: { max_bytes: "4KiB" },
+      // All batches are of one size: behind a larger one that was rejected, a smaller one might still fit.
+      batch: { max_events: 10, max_bytes: "4KiB" },
       checkpoint_interval: "20ms",
     }]));
     await run(folder, pipelines, async (busbar) => {

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
-import { parseManifest } from "../../../src/plugin/manifest.ts";
-import { Busbar, waitFor, withBusbar } from "../../support/busbar.ts";
-import { PROJECT, runProgram, withFolder } from "../../support/c_program.ts";
+import { buildPlugin } from "../../scripts/lib/build_plugins.ts";
+import { parseManifest } from "../../src/plugin/manifest.ts";
+import { Busbar, waitFor, withBusbar } from "../support/busbar.ts";
+import { PROJECT, runProgram, withFolder } from "../support/c_program.ts";
 
 const FOLDER = join(PROJECT, "plugins/syslog_listen");
 

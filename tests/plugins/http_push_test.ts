@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { type Busbar, waitFor, withBusbar } from "../../support/busbar.ts";
-import { PROJECT, withFolder } from "../../support/c_program.ts";
-import { validatorOf } from "../../../src/config/component_schema.ts";
-import { parseManifest } from "../../../src/plugin/manifest.ts";
+import { type Busbar, waitFor, withBusbar } from "../support/busbar.ts";
+import { PROJECT, withFolder } from "../support/c_program.ts";
+import { validatorOf } from "../../src/config/component_schema.ts";
+import { parseManifest } from "../../src/plugin/manifest.ts";
 
 const PLUGINS = { directories: [join(PROJECT, "dist/plugins")] };
 /** Made once with openssl, valid for a hundred years; the authority's key is gone. */

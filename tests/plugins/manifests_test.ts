@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { checkManifests } from "../../../scripts/lib/check_manifests.ts";
-import { checkProjects, projectFolders } from "../../../scripts/lib/check_projects.ts";
-import { statOrNothing } from "../../../scripts/lib/files.ts";
-import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
-import { type JsonObject, readProject } from "../../../src/project/project.ts";
-import { PROJECT, withFolder } from "../../support/c_program.ts";
+import { checkManifests } from "../../scripts/lib/check_manifests.ts";
+import { checkProjects, projectFolders } from "../../scripts/lib/check_projects.ts";
+import { statOrNothing } from "../../scripts/lib/files.ts";
+import { buildPlugin } from "../../scripts/lib/build_plugins.ts";
+import { type JsonObject, readProject } from "../../src/project/project.ts";
+import { PROJECT, withFolder } from "../support/c_program.ts";
 
 Deno.test("every manifest in dist/plugins agrees with its toolchain, target and lock files", async () => {
   assert.deepEqual(await checkManifests(PROJECT), []);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { PROJECT } from "../../scripts/lib/files.ts";
-import { CHECKPOINT_BEFORE_ACCEPTANCE, compileMutant } from "../soak/lib/mutant.ts";
+import { CHECKPOINT_BEFORE_ACCEPTANCE, compileMutant } from "./lib/mutant.ts";
 
 interface Outcome {
   code: number;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { buildPlugin } from "../../../scripts/lib/build_plugins.ts";
+import { buildPlugin } from "../../scripts/lib/build_plugins.ts";
 import {
   buildTestPlugin,
   compileTest,
@@ -10,8 +10,8 @@ import {
   runProgram,
   variants,
   withFolder,
-} from "../../support/c_program.ts";
-import { parseManifest } from "../../../src/plugin/manifest.ts";
+} from "../support/c_program.ts";
+import { parseManifest } from "../../src/plugin/manifest.ts";
 
 const FOLDER = join(PROJECT, "plugins/access_log");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { LANGUAGES } from "../../../src/project/toolchain.ts";
-import { buildPassThrough, measurePassThrough } from "../../bench/lib/pass_through.ts";
-import { withFolder } from "../../support/c_program.ts";
+import { LANGUAGES } from "../../src/project/toolchain.ts";
+import { buildPassThrough, measurePassThrough } from "../bench/lib/pass_through.ts";
+import { withFolder } from "../support/c_program.ts";
 
 Deno.test("the pass-through processor of every SDK copies each event as it is, in parts where the output is too small", async () => {
   await withFolder(async (folder) => {

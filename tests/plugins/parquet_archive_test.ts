@@ -1,17 +1,11 @@
 /** parquet-archive: its own tests in C++, and what busbar writes with it, read back with pyarrow. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { hashFiles, listFiles, whenChanged } from "../../../scripts/lib/files.ts";
-import { toolchainVersion } from "../../../src/project/toolchain.ts";
-import { ARROW_FLAGS, hasArrow, readParquet } from "../../support/arrow.ts";
-import { type Busbar, waitFor, withBusbar } from "../../support/busbar.ts";
-import {
-  compileTest,
-  PROJECT,
-  reportTests,
-  variants,
-  withFolder,
-} from "../../support/c_program.ts";
+import { hashFiles, listFiles, whenChanged } from "../../scripts/lib/files.ts";
+import { toolchainVersion } from "../../src/project/toolchain.ts";
+import { ARROW_FLAGS, hasArrow, readParquet } from "../support/arrow.ts";
+import { type Busbar, waitFor, withBusbar } from "../support/busbar.ts";
+import { compileTest, PROJECT, reportTests, variants, withFolder } from "../support/c_program.ts";
 
 const FOLDER = join(PROJECT, "plugins/parquet_archive");
 const PLUGINS = { directories: [join(PROJECT, "dist/plugins")] };
