@@ -89,28 +89,39 @@ const SMALL: usize = 320;
 /// `size` bytes can be read and written, and are at least those of a header.
 #[inline]
 unsafe fn copy_record(from: *const u8, to: *mut u8, size: usize) {
-    const STEP: usize = 32;
-    // SAFETY: the last step overlaps the one before, so that none goes past the end.
+    // SAFETY: the last block overlaps the one before, so that none goes past the end.
     unsafe {
         if size > SMALL {
-            return std::ptr::copy_nonoverlapping(from, to, size);
+            std::ptr::copy_nonoverlapping(from, to, size);
+        } else if size < 64 {
+            copy_block::<32>(from, to, 0);
+            copy_block::<32>(from, to, size - 32);
+        } else {
+            copy_block::<64>(from, to, 0);
+            let mut at = 64;
+            while at < size - 64 {
+                copy_block::<64>(from, to, at);
+                at += 64;
+            }
+            copy_block::<64>(from, to, size - 64);
         }
-        let last = size - STEP;
-        let mut at = 0;
-        while at < last {
-            to.add(at).cast::<[u8; STEP]>().write(from.add(at).cast::<[u8; STEP]>().read());
-            at += STEP;
-        }
-        to.add(last).cast::<[u8; STEP]>().write(from.add(last).cast::<[u8; STEP]>().read());
     }
 }
 
-/// What an output held before the current record.
+/// # Safety
+/// As for [`copy_record`], from `at` on.
+#[inline]
+unsafe fn copy_block<const N: usize>(from: *const u8, to: *mut u8, at: usize) {
+    // SAFETY: the caller's promise; arrays of bytes have no alignment.
+    unsafe { to.add(at).cast::<[u8; N]>().write(from.add(at).cast::<[u8; N]>().read()) };
+}
+
+/// What an output held before a record.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark {
-    turn: u64,
+    /// Where the record lies; null: nothing was appended yet.
+    record: *const u8,
     length: u64,
-    count: u32,
 }
 
 /// Room for the marks of a call. Apart from [`Outputs`], so that those are kept in registers.
@@ -124,7 +135,6 @@ pub(crate) struct Outputs<'a> {
     /// The first `count` are written.
     marks: &'a mut Marks,
     count: usize,
-    turn: u64,
     memory: PhantomData<&'a mut abi::Batch>,
 }
 
@@ -137,18 +147,14 @@ impl<'a> Outputs<'a> {
         let (batches, count) = unsafe { ((*batch).out.cast_const(), (*batch).out_count as usize) };
         let count = count.min(MAX_OUTPUTS);
         for mark in &mut marks[..count] {
-            mark.write(Mark { turn: 0, length: 0, count: 0 });
+            mark.write(Mark { record: std::ptr::null(), length: 0 });
         }
-        Self { batches, marks, count, turn: 0, memory: PhantomData }
+        Self { batches, marks, count, memory: PhantomData }
     }
 
+    /// An output, while `record` is the current one.
     #[inline]
-    pub(crate) fn next_turn(&mut self) {
-        self.turn += 1;
-    }
-
-    #[inline]
-    pub(crate) fn get(&mut self, index: usize) -> &mut Output {
+    pub(crate) fn get(&mut self, index: usize, record: *const u8) -> &mut Output {
         if index >= self.count {
             no_output(index, self.count);
         }
@@ -157,24 +163,24 @@ impl<'a> Outputs<'a> {
         unsafe {
             let output = &mut *(*self.batches.add(index)).cast::<Output>();
             let mark = self.marks.get_unchecked_mut(index).assume_init_mut();
-            if mark.turn != self.turn {
-                *mark = Mark { turn: self.turn, length: output.0.length, count: output.0.count };
+            if mark.record != record {
+                *mark = Mark { record, length: output.0.length };
             }
             output
         }
     }
 
-    /// Takes back what was appended since the last turn.
-    #[inline]
-    pub(crate) fn undo(&mut self) {
+    /// Takes back what was appended while `record` was the current one.
+    #[cold]
+    pub(crate) fn undo(&mut self, record: *const u8) {
         for index in 0..self.count {
             // SAFETY: as in `get`.
             unsafe {
                 let mark = self.marks[index].assume_init();
-                if mark.turn == self.turn {
+                if mark.record == record {
                     let batch = *self.batches.add(index);
                     (*batch).length = mark.length;
-                    (*batch).count = mark.count;
+                    (*batch).count = count_records((*batch).data, mark.length);
                 }
             }
         }
@@ -183,6 +189,21 @@ impl<'a> Outputs<'a> {
     pub(crate) fn len(&self) -> usize {
         self.count
     }
+}
+
+/// How many records lie in the first `length` bytes. Only asked when an output is full, so that no count is kept for each record.
+///
+/// # Safety
+/// They are what was appended, whole.
+#[cold]
+unsafe fn count_records(data: *const u8, length: u64) -> u32 {
+    let (mut at, mut count) = (0, 0);
+    while at < length {
+        // SAFETY: a record begins there.
+        at += u64::from(unsafe { (*data.add(at as usize).cast::<abi::Record>()).size });
+        count += 1;
+    }
+    count
 }
 
 #[cold]
@@ -219,7 +240,6 @@ impl<'a> Transform<'a> {
     #[inline]
     pub fn next_record(&mut self) -> Result<Option<Record<'a>>> {
         self.current = self.walk.at;
-        self.outputs.next_turn();
         self.walk.next()
     }
 
@@ -229,7 +249,7 @@ impl<'a> Transform<'a> {
     /// Where there is no such output.
     #[inline]
     pub fn out(&mut self, index: usize) -> &mut Output {
-        self.outputs.get(index)
+        self.outputs.get(index, self.current)
     }
 
     /// How many outputs there are.
@@ -240,7 +260,7 @@ impl<'a> Transform<'a> {
     /// Takes the current record back. Where it is and which one.
     #[inline]
     pub(crate) fn abandon(&mut self) -> (*const u8, u32) {
-        self.outputs.undo();
+        self.outputs.undo(self.current);
         (self.current, self.walk.index.saturating_sub(u32::from(self.walk.at != self.current)))
     }
 }
@@ -277,7 +297,8 @@ impl<'a> Tick<'a> {
     /// # Panics
     /// Where there is no such output.
     pub fn out(&mut self, index: usize) -> &mut Output {
-        self.outputs.get(index)
+        // Nothing is taken back of a tick.
+        self.outputs.get(index, std::ptr::null())
     }
 }
 
