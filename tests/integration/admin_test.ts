@@ -47,13 +47,14 @@ Deno.test("the admin API shows every pipeline: process, restarts, last exit, cou
     const web = await busbar.pipeline(
       "web",
       ({ cell, components }) =>
-        cell.rss > 0 && components[2].eventsIn === 25 && components[0].health === "healthy",
+        // Sampled now and then: the first one may be of a process that has hardly begun.
+        cell.rss > 10_000_000 && components[2].eventsIn === 25 &&
+        components[0].health === "healthy",
     );
     assertHas(web, PIPELINE);
     assertHas(web.cell, CELL);
     assert.deepEqual([web.status, web.restarts, web.lastExit], ["running", 0, null]);
     assert.ok((await Deno.stat(`/proc/${web.cell.pid}`)).isDirectory);
-    assert.ok(web.cell.rss > 10_000_000);
     assert.equal(new Date(web.cell.startedAt).toISOString(), web.cell.startedAt);
     const size = 25 * (RecordLayout.size + 8);
     const [source, pass, sink] = web.components;
