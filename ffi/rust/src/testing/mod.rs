@@ -40,6 +40,7 @@
 mod calls;
 mod host;
 mod memory;
+mod requests;
 
 use std::ffi::{c_char, c_void};
 use std::marker::PhantomData;
@@ -55,8 +56,9 @@ use crate::log_record::Level;
 use host::Recorder;
 use memory::Memory;
 
-pub use calls::{Offered, Request};
+pub use calls::Offered;
 pub use memory::Owned;
+pub use requests::Request;
 
 /// How long what waits for something waits.
 const PATIENCE: Duration = Duration::from_secs(30);
