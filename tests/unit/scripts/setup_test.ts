@@ -11,7 +11,7 @@ interface Attempt {
 async function setup({ packages, env = {} }: Attempt): Promise<{ code: number; text: string }> {
   const root = await Deno.makeTempDir();
   try {
-    for (const name of ["setup", "lib/env.sh"]) {
+    for (const name of ["setup", "lib/env.sh", "lib/python_wheel.sh"]) {
       await Deno.mkdir(dirname(join(root, "scripts", name)), { recursive: true });
       await Deno.copyFile(join(PROJECT, "scripts", name), join(root, "scripts", name));
     }
