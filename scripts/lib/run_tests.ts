@@ -23,6 +23,8 @@ const LONG = ["tests/plugins", "tests/sdk", "tests/projects", "tests/conformance
 const OPTIONS_WITH_VALUE = ["--filter", "--reporter", "--junit-path", "--seed", "--ignore"];
 
 const ANSI = new RegExp(String.raw`\u001b\[[0-9;]*m`, "g");
+/** How much of the output of a run that died is shown again, in characters. */
+const UNEXPLAINED = 4096;
 const SUMMARY = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed/gm;
 
 /**
@@ -34,6 +36,19 @@ export function readCounts(output: string, exitCode: number): Counts {
   const counts = { passed: Number(last?.[1] ?? 0), failed: Number(last?.[2] ?? 0) };
   if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
+}
+
+/**
+ * What `deno test` says of the tests that failed, errors with their stacks and then their names; empty if none did. Of a
+ * run without a summary it is the end of the output: there is nothing else that tells why it died.
+ */
+export function readFailures(output: string, exitCode: number): string {
+  if (exitCode === 0) return "";
+  const plain = output.replace(ANSI, "");
+  const summary = [...plain.matchAll(SUMMARY)].at(-1);
+  if (summary === undefined) return plain.slice(-UNEXPLAINED);
+  const start = plain.lastIndexOf("\n ERRORS \n", summary.index);
+  return start < 0 ? "" : plain.slice(start, summary.index).trim();
 }
 
 /** Parts `args` into the paths to run and what else goes to `deno test`. */
@@ -65,7 +80,10 @@ async function groupsOf(paths: string[], quick: boolean): Promise<Group[]> {
   ].filter((group) => group.paths.length > 0);
 }
 
-async function runGroup({ paths, parallel }: Group, options: string[]): Promise<Counts> {
+async function runGroup(
+  { paths, parallel }: Group,
+  options: string[],
+): Promise<Counts & { failures: string }> {
   const args = ["test", "-A", "--frozen", "--permit-no-files", ...(parallel ? ["--parallel"] : [])];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, ...options, ...paths],
@@ -78,9 +96,10 @@ async function runGroup({ paths, parallel }: Group, options: string[]): Promise<
   for await (const chunk of child.stdout) {
     await writeAll(chunk);
     // The summary is at the end; what a test prints before it can be long.
-    output = (output + decoder.decode(chunk, { stream: true })).slice(-64 * 1024);
+    output = (output + decoder.decode(chunk, { stream: true })).slice(-1024 * 1024);
   }
-  return readCounts(output, (await child.status).code);
+  const { code } = await child.status;
+  return { ...readCounts(output, code), failures: readFailures(output, code) };
 }
 
 async function writeAll(bytes: Uint8Array): Promise<void> {
@@ -92,11 +111,15 @@ if (import.meta.main) {
     const quick = Deno.args.includes("--quick");
     const { paths, options } = splitArguments(Deno.args.filter((arg) => arg !== "--quick"));
     const total: Counts = { passed: 0, failed: 0 };
+    const failures: string[] = [];
     for (const group of await groupsOf(paths, quick)) {
       const counts = await runGroup(group, options);
+      if (counts.failures) failures.push(counts.failures);
       total.passed += counts.passed;
       total.failed += counts.failed;
     }
+    // Said again at the end, where it is looked for: there can be a thousand lines behind a test that failed.
+    for (const failure of failures) console.log(`\n${failure}\n`);
     console.log(`${total.passed} passed, ${total.failed} failed`);
     if (total.failed > 0 || total.passed === 0) Deno.exit(1);
   });

@@ -136,7 +136,7 @@ Deno.test("PENDING: batches end in any order, each event is taken once, and posi
     }
   }));
 
-Deno.test("FAILED: what was accepted before is not offered again, the rest is until it passes", () =>
+Deno.test("a batch not taken: what was accepted before is not offered again, the rest is until it passes", () =>
   withFolder(async (folder) => {
     const file = (name: string) => join(folder, name);
     const pipelines = {
@@ -181,7 +181,7 @@ Deno.test("FAILED: what was accepted before is not offered again, the rest is un
     for (const name of names) await assertNumbers(file(name), 600);
   }));
 
-Deno.test("FAILED too often: on_failure drops the event and counts it, or stops the pipeline for good", () =>
+Deno.test("a batch not taken too often: on_failure drops the event and counts it, or stops the pipeline for good", () =>
   withFolder(async (folder) => {
     const file = (name: string) => join(folder, name);
     const retry = { ...FAST, max_attempts: 3 };

@@ -155,7 +155,7 @@ Deno.test("gzip-archive holds each event exactly once after crashes of cells and
     assert.deepEqual(lines, upTo(last));
   }));
 
-Deno.test("save that answers FAILED costs a checkpoint, FATAL the cell", () =>
+Deno.test("a save that does not succeed costs a checkpoint, a fatal one the cell", () =>
   withFolder(async (folder) => {
     const web = (fault: string) => ({
       sources: { numbers: numbers(100, { idle: true }) },

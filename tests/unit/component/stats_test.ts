@@ -106,7 +106,7 @@ Deno.test("stats writes its file at a flush and at the interval, and logs a summ
   });
 });
 
-Deno.test("stats says FAILED at a flush while its file cannot be written, and counts on", async () => {
+Deno.test("stats does not succeed with a flush while its file cannot be written, and counts on", async () => {
   await withFolder(async (folder) => {
     const blocked = join(folder, "blocked");
     await Deno.writeTextFile(blocked, "");

@@ -42,7 +42,7 @@ Deno.test("INVALID: only that record becomes a dead letter, in the transaction o
   );
 });
 
-Deno.test("FAILED: after max_attempts just that event becomes a dead letter, and what is behind it is offered again", async () => {
+Deno.test("a batch not taken: after max_attempts just that event becomes a dead letter, and what is behind it is offered again", async () => {
   const out = keep((items, batch) => {
     batch.done = 0;
     return items[0] === "1" || items[0] === "2" ? Status.FAILED : Status.OK;

@@ -113,7 +113,7 @@ Deno.test("PENDING: at most max_pending batches are open at once", async () => {
   );
 });
 
-Deno.test("PENDING: what a completion says FAILED to is offered again from `done` on", async () => {
+Deno.test("PENDING: what a completion did not take is offered again from `done` on", async () => {
   const out = later();
   await withPipeline(
     {
@@ -195,7 +195,7 @@ Deno.test("a FATAL completion ends the cell with its own message", async () => {
   );
 });
 
-Deno.test("FAILED: what was accepted is not offered again, and the rest is marked as offered before", async () => {
+Deno.test("a batch not taken: what was accepted is not offered again, and the rest is marked as offered before", async () => {
   const offered: string[][] = [];
   const flags: number[] = [];
   const out = keep((items, batch) => {
@@ -223,7 +223,7 @@ Deno.test("FAILED: what was accepted is not offered again, and the rest is marke
   );
 });
 
-Deno.test("FAILED: waits grow from initial to max, and count anew behind records that were accepted", async () => {
+Deno.test("a batch not taken: waits grow from initial to max, and count anew behind records that were accepted", async () => {
   const at: number[] = [];
   let clock = () => 0;
   let failures = 0;
@@ -398,7 +398,7 @@ Deno.test("on_failure stop: the pipeline fails, nothing behind is written or ack
   );
 });
 
-Deno.test("a processor's FAILED keeps what came before `done` and tries the rest again; INVALID drops one record", async () => {
+Deno.test("a processor that does not succeed keeps what came before `done` and tries the rest again; INVALID drops one record", async () => {
   const out = keep();
   let failures = 0;
   const copy = map();

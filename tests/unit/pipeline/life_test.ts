@@ -116,7 +116,7 @@ Deno.test("stop: its deadline also counts for a pipeline that is completing", as
   );
 });
 
-Deno.test("stop: a flush that says AGAIN or FAILED is made again until it has succeeded", async () => {
+Deno.test("stop: a flush that was not possible or did not succeed is made again until it has succeeded", async () => {
   const answers = [Status.AGAIN, Status.FAILED, Status.AGAIN, Status.OK];
   await withPipeline(
     {
@@ -249,7 +249,7 @@ Deno.test("tick: without an interval it comes after a wake only, once", async ()
   );
 });
 
-Deno.test("tick of a reaction: every interval and after a wake, FAILED is logged, FATAL ends the cell", async () => {
+Deno.test("tick of a reaction: every interval and after a wake, no success is logged, a fatal one ends the cell", async () => {
   let status: number = Status.OK;
   const ticks: bigint[] = [];
   const tick = (batch: Batch) => (ticks.push(batch.now), status);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readCounts, splitArguments } from "../../../scripts/lib/run_tests.ts";
+import { readCounts, readFailures, splitArguments } from "../../../scripts/lib/run_tests.ts";
 
 Deno.test("readCounts() reads the last summary, coloured or not", () => {
   assert.deepEqual(readCounts("a ... ok (1ms)\n\nok | 12 passed | 0 failed (1s)\n", 0), {
@@ -22,4 +22,18 @@ Deno.test("splitArguments() tells paths from options and their values", () => {
     paths: ["tests/unit"],
     options: ["--filter", "a b", "--fail-fast"],
   });
+});
+
+Deno.test("readFailures() shows errors and names of the tests that failed, or the end of a run that died", () => {
+  const report =
+    "\u001b[0m\n ERRORS \n\na => a_test.ts:1:1\nerror: Error: boom\n\n FAILURES \n\na => a_test.ts:1:1\n";
+  assert.equal(
+    readFailures(
+      `a ... FAILED (1ms)\nb ... ok (1ms)\n${report}\nFAILED | 1 passed | 1 failed (7ms)\n`,
+      1,
+    ),
+    "ERRORS \n\na => a_test.ts:1:1\nerror: Error: boom\n\n FAILURES \n\na => a_test.ts:1:1",
+  );
+  assert.equal(readFailures("ok | 3 passed | 0 failed (1s)\n", 0), "");
+  assert.equal(readFailures("a ... ok\nb ...", 139), "a ... ok\nb ...");
 });
