@@ -86,8 +86,8 @@ async function withSite(
 interface Fault {
   /** What the message says: the reason, and what to do. */
   reason: RegExp;
-  /** Begins; the result ends it. */
-  strike(site: Site): () => void;
+  /** Begins; the result ends it. Undefined where it cannot begin yet. */
+  strike(site: Site): (() => void) | undefined;
 }
 
 const FAULTS: Record<string, Fault> = {
@@ -103,8 +103,14 @@ const FAULTS: Record<string, Fault> = {
     reason: /database is locked; end the other process that writes to it/,
     strike({ database }) {
       const other = new DatabaseSync(database);
-      other.exec("BEGIN EXCLUSIVE");
-      return () => other.close();
+      try {
+        other.exec("BEGIN EXCLUSIVE");
+        return () => other.close();
+      } catch (error) {
+        other.close();
+        if (/locked/.test((error as Error).message)) return undefined;
+        throw error;
+      }
     },
   },
 };
@@ -120,7 +126,7 @@ for (const [what, { reason, strike }] of Object.entries(FAULTS)) {
       await site.run(async (busbar) => {
         const steadyIsUntouched = await watchSteady(busbar);
         await site.moves(busbar);
-        const mend = strike(site);
+        const mend = await waitFor(() => strike(site), { what: "the fault", busbar });
         const { fields } = await busbar.log(({ message }) => /^Checkpoint failed/.test(message));
         const { error } = fields as { error: string };
         assert.match(error, /^Cannot write checkpoint to ".*web\/pipeline\.db": /);
@@ -146,8 +152,13 @@ for (const [what, { reason, strike }] of Object.entries(FAULTS)) {
         const steadyIsUntouched = await watchSteady(busbar);
         await site.moves(busbar);
         const { cell } = await busbar.get("/api/v1/pipelines/web");
-        Deno.kill(cell.pid, "SIGSTOP");
-        const mend = strike(site);
+        const mend = await waitFor(() => {
+          Deno.kill(cell.pid, "SIGSTOP");
+          const struck = strike(site);
+          // It stands in the middle of a transaction.
+          if (struck === undefined) Deno.kill(cell.pid, "SIGCONT");
+          return struck;
+        }, { what: "the fault", busbar });
         Deno.kill(cell.pid, "SIGKILL");
         const refused = await busbar.log(({ cell, message }) =>
           cell === "web" && /pipeline\.db/.test(message)
