@@ -12,6 +12,11 @@ switch (role) {
     await runValidation(args);
     break;
   }
+  case "__test": {
+    const { runTestChild } = await import("./src/config_test/child.ts");
+    await runTestChild(args);
+    break;
+  }
   case "__conformance": {
     const { runStaticChild } = await import("./src/conformance/static_child.ts");
     await runStaticChild(args);

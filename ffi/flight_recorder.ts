@@ -17,6 +17,7 @@ import {
   RecorderSourceLayout,
 } from "./recorder_layout.ts";
 import { POSITION_MAX } from "./layout.ts";
+import { ComponentMetrics } from "./recorder_metrics.ts";
 
 /** What a component's health says in the recorder. */
 export const Health = { UNKNOWN: 0, WELL: 1, UNWELL: 2, SILENT: 3 } as const;
@@ -145,10 +146,13 @@ export function announceMessage(buffer: ArrayBuffer): void {
 export class ComponentRecord {
   /** Bytes from the beginning of the recorder to `struct bb_component`. */
   readonly offset: number;
+  readonly metrics: ComponentMetrics;
   readonly #words: Uint32Array;
 
-  constructor(buffer: ArrayBuffer, offset: number) {
+  constructor(buffer: ArrayBuffer, plan: RecorderPlan, index: number) {
+    const offset = plan.componentsAt + index * RecorderComponentLayout.size;
     this.offset = offset;
+    this.metrics = new ComponentMetrics(buffer, { metricsAt: plan.metricsAt, index });
     this.#words = new Uint32Array(buffer, offset, RecorderComponentLayout.size / 4);
   }
 
@@ -214,8 +218,7 @@ export class CellRecorder {
     }
     this.#components = Array.from(
       { length: this.plan.components },
-      (_, i) =>
-        new ComponentRecord(buffer, this.plan.componentsAt + i * RecorderComponentLayout.size),
+      (_, i) => new ComponentRecord(buffer, this.plan, i),
     );
   }
 

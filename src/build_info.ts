@@ -14,6 +14,8 @@ export interface BuildInfo {
   target: string;
   abi: { version: string; hash: string } | null;
   dependencies: { name: string; version: string; integrity: string }[];
+  /** Built-in components that it was built without, as `kind/name`. */
+  leftOut: string[];
 }
 
 let info: BuildInfo | undefined;
@@ -53,5 +55,6 @@ function development(): BuildInfo {
     target: Deno.build.target,
     abi: null,
     dependencies: [],
+    leftOut: [],
   };
 }

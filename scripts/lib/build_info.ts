@@ -27,6 +27,8 @@ export interface BuildInfo {
   target: string;
   abi: { version: string; hash: string };
   dependencies: Dependency[];
+  /** Built-in components that `--builtins` has left out, as `kind/name`. */
+  leftOut: string[];
 }
 
 /** What {@linkcode makeBuildInfo} needs besides the sources. */
@@ -35,6 +37,10 @@ export interface BuildInfoOptions {
   denortSha256: string | null;
   /** Path of the compiled shim. */
   shim: string;
+  /** @default none */
+  leftOut?: string[];
+  /** The keys in `deno.lock` of what becomes part of the binary. @default all */
+  packages?: ReadonlySet<string>;
 }
 
 /** The files that the binary is made of, sorted, besides what the build generates. */
@@ -51,7 +57,7 @@ export async function binarySources(root: string): Promise<string[]> {
 
 /** Collects what the binary says about itself. */
 export async function makeBuildInfo(root: string, options: BuildInfoOptions): Promise<BuildInfo> {
-  const { source, denortSha256, shim } = options;
+  const { source, denortSha256, shim, leftOut = [], packages } = options;
   const { version } = await readJson(join(root, "deno.json")) as { version: string };
   const abi = await readJson(join(root, "ffi/abi_versions.json")) as AbiVersions;
   const hash = abi.versions.find((entry) => entry.version === abi.current)?.hash;
@@ -72,13 +78,18 @@ export async function makeBuildInfo(root: string, options: BuildInfoOptions): Pr
     denortSha256,
     target: Deno.build.target,
     abi: { version: abi.current, hash },
-    dependencies: dependenciesOf(await readJson(join(root, "deno.lock")) as DenoLock),
+    dependencies: dependenciesOf(await readJson(join(root, "deno.lock")) as DenoLock, packages),
+    leftOut,
   };
 }
 
-/** The npm packages that a `deno.lock` names. A key there may end with the peers that the package was resolved with. */
-export function dependenciesOf(lock: DenoLock): Dependency[] {
-  return Object.entries(lock.npm ?? {}).map(([key, { integrity }]) => {
+/**
+ * The npm packages that a `deno.lock` names, all or those of some keys. A key there may end with the peers that the package
+ * was resolved with.
+ */
+export function dependenciesOf(lock: DenoLock, keys?: ReadonlySet<string>): Dependency[] {
+  const entries = Object.entries(lock.npm ?? {}).filter(([key]) => keys?.has(key) ?? true);
+  return entries.map(([key, { integrity }]) => {
     const at = key.indexOf("@", 1);
     return { name: key.slice(0, at), version: key.slice(at + 1).split("_")[0]!, integrity };
   });

@@ -16,8 +16,15 @@ interface Group {
 
 /** Where tests lie, in the order in which they run. */
 const FOLDERS = ["tests/unit", "tests/integration", "tests/e2e"];
-/** Those that compile a lot, in every language, and so take minutes; `--quick` leaves them out. */
-const LONG = ["tests/plugins", "tests/sdk", "tests/projects", "tests/conformance", "tests/soak"];
+/** Those that take minutes, most because they compile a lot, in every language; `--quick` leaves them out. */
+const LONG = [
+  "tests/plugins",
+  "tests/sdk",
+  "tests/projects",
+  "tests/conformance",
+  "tests/soak",
+  "tests/twins",
+];
 
 /** Options of `deno test` whose value is the next argument. */
 const OPTIONS_WITH_VALUE = ["--filter", "--reporter", "--junit-path", "--seed", "--ignore"];

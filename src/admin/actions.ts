@@ -1,5 +1,11 @@
 import { Hono } from "hono";
-import { type Actor, type HostControl, PIPELINE_ACTIONS, PLUGIN_ACTIONS } from "./control.ts";
+import {
+  type Actor,
+  type HostControl,
+  PIPELINE_ACTIONS,
+  PLUGIN_ACTIONS,
+  SERVICE_ACTIONS,
+} from "./control.ts";
 import { localOnly } from "./local_only.ts";
 import { pageOf } from "./page.ts";
 
@@ -24,6 +30,19 @@ export function pipelineActionRoutes(control: HostControl, who: Actor): Hono {
       `/:id/${action}`,
       localOnly(who),
       async (context) => context.json(await control.pipeline(context.req.param("id"), action, who)),
+    );
+  }
+  return app;
+}
+
+/** `POST /api/v1/services/:id/ACTION` */
+export function serviceActionRoutes(control: HostControl, who: Actor): Hono {
+  const app = new Hono();
+  for (const action of SERVICE_ACTIONS) {
+    app.post(
+      `/:id/${action}`,
+      localOnly(who),
+      async (context) => context.json(await control.service(context.req.param("id"), action, who)),
     );
   }
   return app;

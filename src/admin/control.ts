@@ -12,6 +12,10 @@ export type PluginAction = typeof PLUGIN_ACTIONS[number];
 export const PIPELINE_ACTIONS = ["start", "stop", "restart", "pause", "resume"] as const;
 export type PipelineAction = typeof PIPELINE_ACTIONS[number];
 
+/** What can be done to a service or hook. */
+export const SERVICE_ACTIONS = ["start", "stop", "restart"] as const;
+export type ServiceAction = typeof SERVICE_ACTIONS[number];
+
 /** What a plugin is after an action. */
 export interface PluginOutcome {
   name: string;
@@ -23,11 +27,27 @@ export interface PluginOutcome {
   pipelines: string[];
 }
 
-/** What a pipeline is after an action. */
+/** What a pipeline, service or hook is after an action. */
 export interface PipelineOutcome {
   id: string;
   status: string;
   desired: string;
+}
+
+/** A call of a service. */
+export interface Execution {
+  input: Uint8Array;
+  contentType?: string;
+  /** At most the service's own. */
+  timeoutMs?: number;
+}
+
+export interface ExecutionOutcome {
+  plugin: string;
+  output: Uint8Array;
+  /** As the plugin says it. */
+  contentType?: string;
+  durationMs: number;
 }
 
 /** Steers a host, or the stores of one that does not run. Whatever changes something ends up in the audit log. */
@@ -36,6 +56,8 @@ export interface HostControl {
   plugin(name: string, action: PluginAction, who: Actor): Promise<PluginOutcome>;
   /** @throws {ControlError} likewise */
   pipeline(id: string, action: PipelineAction, who: Actor): Promise<PipelineOutcome>;
+  /** A service by its id, or a hook by `hook:ID`. @throws {ControlError} likewise */
+  service(name: string, action: ServiceAction, who: Actor): Promise<PipelineOutcome>;
   /** Views of letters, oldest first. @throws {ControlError} for an unknown pipeline, here and below */
   letters<T>(
     pipeline: string,
@@ -46,6 +68,10 @@ export interface HostControl {
   replayLetters(pipeline: string, query: LetterQuery, who: Actor): number;
   /** Removes those that match for good. @returns how many */
   dropLetters(pipeline: string, query: LetterQuery, who: Actor): number;
+  /** What a service takes, by its id or its plugin's name. @throws {ControlError} when there is none */
+  serviceLimits(id: string): { maxInput: number };
+  /** @throws {ControlError} when there is no output */
+  execute(id: string, execution: Execution): Promise<ExecutionOutcome>;
   /** Newest first. */
   audit(page: LetterPage): AuditEntry[];
 }

@@ -1,4 +1,6 @@
+import { getLogger } from "@logtape/logtape";
 import type { Hono } from "hono";
+import { closeServer, LastingServer } from "../lasting_server.ts";
 import { claimAdminSocket } from "./socket_path.ts";
 
 /** The admin API on its socket. */
@@ -9,8 +11,6 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const CLOSE_MS = 1_000;
-
 /**
  * Serves the app. `port` 0 takes any free one.
  *
@@ -19,13 +19,19 @@ const CLOSE_MS = 1_000;
 export function serveAdmin(app: Hono, options: { host: string; port: number }): AdminServer {
   const { host, port } = options;
   const hostname = host.replace(/^\[(.*)\]$/, "$1");
-  let server: Deno.HttpServer<Deno.NetAddr>;
+  let server: LastingServer;
   try {
-    server = Deno.serve({ hostname, port, onListen() {} }, app.fetch);
+    server = new LastingServer({ hostname, port }, {
+      listen: ({ hostname, port }) => Deno.serve({ hostname, port, onListen() {} }, app.fetch),
+      again: () =>
+        getLogger(["busbar", "admin"]).error(
+          "Nobody could connect to the admin API: too many files were open",
+        ),
+    });
   } catch (cause) {
     throw new Error(`Cannot listen on ${hostname}, port ${port}: ${reasonOf(cause)}`, { cause });
   }
-  return { address: addressOf(server.addr), close: () => close(server) };
+  return { address: addressOf(server.addr), close: () => server.close() };
 }
 
 /**
@@ -48,7 +54,7 @@ export function serveAdminSocket(app: Hono, dataDirectory: string): AdminServer 
   return {
     address: path,
     async close() {
-      await close(server);
+      await closeServer(server);
       removeSocket(path);
       release();
     },
@@ -61,14 +67,6 @@ function removeSocket(path: string): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-}
-
-/** Answers what was asked; a client that then keeps its connection open is not waited for. */
-async function close(server: Deno.HttpServer<Deno.Addr>): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, CLOSE_MS);
-  await Promise.race([server.shutdown().then(() => server.finished), late.promise]);
-  clearTimeout(timer);
 }
 
 function reasonOf(error: unknown): string {

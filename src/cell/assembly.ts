@@ -16,6 +16,7 @@ import type { CellMessage, CellPlugin, CellSpec } from "./protocol.ts";
 import type { CellPipeline, ComponentFailure } from "../pipeline/spec.ts";
 import { mappedLibraries } from "./mapped_libraries.ts";
 import { Scheduler } from "./scheduler.ts";
+import { ServiceUnit, type ServiceUnitOptions } from "./service_unit.ts";
 import type { Completions } from "./completions.ts";
 import type { Sleeper } from "./sleeper.ts";
 
@@ -26,12 +27,31 @@ export interface CellServices {
   recorder: CellRecorder;
   /** Where the recorder is mapped. */
   recorderAddress: bigint;
-  log: CellLog;
+  log: Pick<CellLog, "write">;
   sleeper: Sleeper;
   completions: Completions;
   send(message: CellMessage): Promise<void>;
   /** Ends the cell over a failure. */
   fatal(failure: ComponentFailure): void;
+}
+
+/** What components need of what is around them. */
+export interface ComponentServices
+  extends Pick<CellServices, "recorder" | "recorderAddress" | "log" | "send"> {
+  /** The clock that built-in components see. @default the system's */
+  now?: () => number;
+}
+
+/** What {@linkcode makeComponent} needs. */
+export interface ComponentOptions {
+  /** Its number in the flight recorder. */
+  index: number;
+  spec: Pick<CellSpec, "plugins" | "standardInput">;
+  services: ComponentServices;
+  /** By name, those that are loaded. */
+  plugins: ReadonlyMap<string, LoadedPlugin>;
+  /** Who takes what comes in off the event loop. */
+  owner: Pick<Scheduler, "interrupt" | "completed">;
 }
 
 /**
@@ -40,11 +60,7 @@ export interface CellServices {
  * @throws {PluginError} when a library cannot be loaded
  */
 export async function assemble(spec: CellSpec, services: CellServices): Promise<Scheduler> {
-  preload(spec.preload);
-  const plugins = new Map<string, LoadedPlugin>();
-  for (const [name, plugin] of Object.entries(spec.plugins)) {
-    plugins.set(name, loadPluginLibrary(plugin));
-  }
+  const plugins = loadPlugins(spec);
   services.recorder.noteLibraries(mappedLibraries([spec.storeDirectory, ...spec.preload]));
   const scheduler = new Scheduler(services);
   const reactions = spec.pipelines.flatMap(({ pipeline }) => pipeline.components)
@@ -53,19 +69,28 @@ export async function assemble(spec: CellSpec, services: CellServices): Promise<
   let nextIndex = 0;
   let firstSource = 0;
   for (const pipeline of spec.pipelines) {
+    const { service } = pipeline.pipeline;
+    if (service !== undefined) {
+      const unit = makeService(pipeline, { index: nextIndex, spec, services, plugins });
+      scheduler.add((hooks) =>
+        new ServiceUnit({
+          ...unit,
+          recorder: services.recorder,
+          openStore: () => PipelineStore.open(pipeline.storePath, { busyTimeout: BUSY_MS }),
+          saveInterval: pipeline.pipeline.checkpointIntervalMs,
+          log: (level, message, fields) => services.log.write(level, message, fields),
+          onFatal: services.fatal,
+          ...hooks,
+        })
+      );
+      nextIndex += service.concurrency;
+      continue;
+    }
     const instances: Instance[] = [];
     for (const component of pipeline.pipeline.components) {
       const index = nextIndex++;
-      instances.push(
-        component.plugin === "builtin"
-          ? await makeBuiltin(component, pipeline, { index, services, scheduler })
-          : makeNative(component, pipeline, {
-            index,
-            services,
-            plugin: spec.plugins[component.plugin]!,
-            loaded: plugins.get(component.plugin)!,
-          }),
-      );
+      const options = { index, spec, services, plugins, owner: scheduler };
+      instances.push(await makeComponent(component, pipeline, options));
     }
     scheduler.add((hooks) =>
       new Pipeline({
@@ -86,6 +111,34 @@ export async function assemble(spec: CellSpec, services: CellServices): Promise<
   return scheduler;
 }
 
+/** Loads libraries and plugins of a cell, by name. @throws {PluginError} when one cannot be loaded */
+export function loadPlugins(
+  spec: Pick<CellSpec, "preload" | "plugins">,
+): Map<string, LoadedPlugin> {
+  preload(spec.preload);
+  const plugins = new Map<string, LoadedPlugin>();
+  for (const [name, plugin] of Object.entries(spec.plugins)) {
+    plugins.set(name, loadPluginLibrary(plugin));
+  }
+  return plugins;
+}
+
+/** Makes an instance of a pipeline's component; nothing of it is called yet. */
+export async function makeComponent(
+  component: ResolvedComponent,
+  pipeline: CellPipeline,
+  options: ComponentOptions,
+): Promise<Instance> {
+  if (component.plugin === "builtin") return await makeBuiltin(component, pipeline, options);
+  const { index, spec, services, plugins } = options;
+  return makeNative(component, pipeline, {
+    index,
+    services,
+    plugin: spec.plugins[component.plugin]!,
+    loaded: plugins.get(component.plugin)!,
+  });
+}
+
 function preload(paths: readonly string[]): void {
   for (const path of paths) {
     const message = loadShim().bb_preload(new TextEncoder().encode(`${path}\0`));
@@ -99,10 +152,46 @@ function preload(paths: readonly string[]): void {
   }
 }
 
+function makeService(
+  pipeline: CellPipeline,
+  options: {
+    index: number;
+    spec: CellSpec;
+    services: CellServices;
+    plugins: ReadonlyMap<string, LoadedPlugin>;
+  },
+): Pick<ServiceUnitOptions, "id" | "instance" | "places"> {
+  const { index, spec, services, plugins } = options;
+  const component = pipeline.pipeline.components[0]!;
+  const instance = makeNative(component, pipeline, {
+    index,
+    services,
+    plugin: spec.plugins[component.plugin]!,
+    loaded: plugins.get(component.plugin)!,
+  });
+  const places = Array.from(
+    { length: pipeline.pipeline.service!.concurrency },
+    (_, slot) =>
+      instance.place({
+        index: index + slot,
+        slot,
+        record: services.recorder.component(index + slot),
+        recordAddress: recordOf(services, index + slot),
+      }),
+  );
+  return { id: pipeline.pipeline.id, instance, places };
+}
+
+/** `struct bb_component` of a place. */
+function recordOf({ recorder, recorderAddress }: ComponentServices, index: number): bigint {
+  return recorderAddress +
+    BigInt(recorder.plan.componentsAt + index * RecorderComponentLayout.size);
+}
+
 function makeNative(
   component: ResolvedComponent,
   pipeline: CellPipeline,
-  options: { index: number; services: CellServices; plugin: CellPlugin; loaded: LoadedPlugin },
+  options: { index: number; services: ComponentServices; plugin: CellPlugin; loaded: LoadedPlugin },
 ): NativeInstance {
   const { index, services, plugin, loaded } = options;
   const table = loaded.tables.get(component.component);
@@ -129,21 +218,21 @@ function makeNative(
     dataDirectory,
     partitionIndex: pipeline.partitionIndex,
     partitionCount: pipeline.partitionCount,
-    record: services.recorderAddress +
-      BigInt(services.recorder.plan.componentsAt + index * RecorderComponentLayout.size),
+    record: recordOf(services, index),
   });
 }
 
 async function makeBuiltin(
   component: ResolvedComponent,
   pipeline: CellPipeline,
-  options: { index: number; services: CellServices; scheduler: Scheduler },
+  options: Omit<ComponentOptions, "plugins">,
 ): Promise<BuiltinInstance> {
-  const { index, services, scheduler } = options;
-  const load = BUILTIN_FACTORIES[component.component];
+  const { index, spec, services, owner } = options;
+  const { standardInput } = spec;
+  const load = BUILTIN_FACTORIES[`${component.kind}/${component.component}`];
   if (load === undefined) {
     throw new Error(
-      `Cannot make component "${component.id}": there is no "builtin/${component.component}"`,
+      `Cannot make component "${component.id}": there is no ${component.kind} "builtin/${component.component}"`,
     );
   }
   return new BuiltinInstance({
@@ -152,7 +241,7 @@ async function makeBuiltin(
     kind: component.kind,
     index,
     outputs: component.outputs,
-    tickInterval: 0,
+    tickInterval: component.tickMs ?? 0,
     config: component.config,
     dataDirectory: makeDataDirectory(pipeline, component),
     partitionIndex: pipeline.partitionIndex,
@@ -160,12 +249,17 @@ async function makeBuiltin(
     sources: pipeline.pipeline.components.filter(({ kind }) => kind === "source").map(({ id }) =>
       id
     ),
+    buffered: component.buffer !== undefined && component.buffer !== null,
     factory: await load(),
     record: services.recorder.component(index),
     log: (level, message, fields) => services.log.write(level, message, fields),
-    interrupt: () => scheduler.interrupt(),
-    complete: (index: number, completion: Completion) => scheduler.completed(index, completion),
+    ...(services.now && { now: services.now }),
+    interrupt: () => owner.interrupt(),
+    complete: (index: number, completion: Completion) => owner.completed(index, completion),
     print: (text) => services.send({ type: "output", text }),
+    ...(standardInput === undefined ? {} : {
+      standardInput: () => Deno.connect({ transport: "unix", path: standardInput }),
+    }),
   });
 }
 

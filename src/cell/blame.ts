@@ -64,6 +64,18 @@ export function spawnFailure(error: Error, at: Date): LastExit {
   };
 }
 
+/** Number of the place whose call ended the cell, where that is known. */
+export function deadlyPlace(cell: EndedCell): number | undefined {
+  const { killed, reader, status, places } = cell;
+  if (killed !== undefined) return killed.component;
+  const crash = reader.crash();
+  if (crash?.kind === "signal" && explains(crash, status.signal)) {
+    if (crash.sender === 0 && crash.component !== undefined) return crash.component;
+  } else if (crash?.component !== undefined) return crash.component;
+  const inside = places.flatMap((_, i) => reader.calls(i) % 2n === 1n ? [i] : []);
+  return inside.length === 1 ? inside[0] : undefined;
+}
+
 type Verdict = Pick<LastExit, "reason" | "culprit" | "message"> & {
   context?: number | undefined;
   thread?: number;

@@ -22,6 +22,9 @@ export function planCells(pipelines: ResolvedPipeline[], dataDirectory: string):
   const cells = new Map<string, PlannedCell>();
   for (const pipeline of pipelines.filter(({ enabled }) => enabled)) {
     const partitionCount = pipeline.partitions;
+    const [folder, id] = pipeline.service === undefined
+      ? ["pipelines", pipeline.id]
+      : [pipeline.id.startsWith("hook:") ? "hooks" : "services", pipeline.service.id];
     for (let partitionIndex = 0; partitionIndex < partitionCount; partitionIndex++) {
       const parted = partitionCount > 1;
       const name = parted ? `${pipeline.cell}/${partitionIndex}` : pipeline.cell;
@@ -33,15 +36,15 @@ export function planCells(pipelines: ResolvedPipeline[], dataDirectory: string):
         partitionCount,
         dataDirectory: join(
           dataDirectory,
-          "pipelines",
-          pipeline.id,
+          folder,
+          id,
           parted ? `${partitionIndex}` : "",
           "components",
         ),
         storePath: join(
           dataDirectory,
-          "pipelines",
-          pipeline.id,
+          folder,
+          id,
           parted ? `pipeline-${partitionIndex}.db` : "pipeline.db",
         ),
       });
@@ -50,15 +53,18 @@ export function planCells(pipelines: ResolvedPipeline[], dataDirectory: string):
   return [...cells.values()];
 }
 
-/** All components of a cell in the order of their numbers. */
+/** All components of a cell in the order of their numbers. A service has one for each of the calls it takes at once. */
 export function componentPlaces(pipelines: CellPipeline[]): ComponentPlace[] {
-  return pipelines.flatMap(({ pipeline, partitionIndex }) =>
-    pipeline.components.map((component) => ({
-      pipeline,
-      partition: partitionIndex,
-      component,
-      key: `${pipeline.id}/${partitionIndex}/${component.id}`,
-    }))
+  return pipelines.flatMap(({ pipeline, partitionIndex: partition }) =>
+    pipeline.components.flatMap((component) => {
+      const key = `${pipeline.id}/${partition}/${component.id}`;
+      const first = { pipeline, partition, component, key };
+      const others = (pipeline.service?.concurrency ?? 1) - 1;
+      return [
+        first,
+        ...Array.from({ length: others }, (_, i) => ({ ...first, key: `${key}#${i + 1}` })),
+      ];
+    })
   );
 }
 

@@ -101,9 +101,9 @@ export class CellProcess {
   }
 
   /** Sends a message, if the cell is there to get it. */
-  send(message: HostMessage): void {
+  send(message: HostMessage, bytes?: Uint8Array): void {
     // A cell that cannot be written to is dead or dies: that shows in its status.
-    this.#channel?.send(message).catch(() => {});
+    this.#channel?.send(message, bytes).catch(() => {});
   }
 
   /** Kills the process and all that it started in its group. */

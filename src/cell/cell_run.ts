@@ -1,6 +1,6 @@
 import { logText } from "../log.ts";
 import type { MemoryFile } from "../../ffi/memory_file.ts";
-import { blame, type KillReason, type LastExit } from "./blame.ts";
+import { blame, deadlyPlace, type KillReason, type LastExit } from "./blame.ts";
 import { CellProcess, type ExitStatus } from "./cell_process.ts";
 import {
   type ComponentPlace,
@@ -19,9 +19,17 @@ import { HangWatch } from "./hang_watch.ts";
 import { LimitWatch } from "./limits.ts";
 import { isHeld } from "./process_facts.ts";
 import { LogRing } from "./log_ring.ts";
-import type { CellMessage, CellPlugin, HostMessage } from "./protocol.ts";
+import type { CallTarget } from "./call_desk.ts";
+import type {
+  AnswerMessage,
+  CallMessage,
+  CellMessage,
+  CellPlugin,
+  HostMessage,
+} from "./protocol.ts";
 import type { ComponentFailure, PipelineState, Suspect } from "../pipeline/spec.ts";
 import { RecorderLogs } from "./recorder_logs.ts";
+import type { StandardInput } from "./standard_input.ts";
 import { type ComponentReading, type MetricReading, RecorderReader } from "./recorder_reader.ts";
 import type { Executable } from "./run_directory.ts";
 import type { SocketFolder } from "./socket_folder.ts";
@@ -41,12 +49,15 @@ export interface CellSurroundings {
   logLevel: string;
   /** Writes to the host's standard output. Never rejects. */
   print: (text: string) => Promise<void>;
+  standardInput: StandardInput;
 }
 
 /** What a run tells while it lasts. */
 export interface CellRunEvents {
   onReady(): void;
   onPipeline(id: string, state: PipelineState, failure: ComponentFailure | undefined): void;
+  /** False for the answer to a call that was not made. */
+  onAnswer(answer: AnswerMessage): boolean;
 }
 
 /** What a run starts with. */
@@ -87,11 +98,13 @@ export class CellEndedError extends Error {
 export interface CellEnd {
   /** Undefined when it ended as it was told to. */
   exit: LastExit | undefined;
+  /** Number of the place whose call ended it, where that is known. */
+  culprit: number | undefined;
   uptimeMs: number;
 }
 
 /** One life of a cell: from its spawn to the blame. */
-export class CellRun {
+export class CellRun implements CallTarget {
   readonly places: ComponentPlace[];
   readonly reader: RecorderReader;
   readonly startedAt = new Date();
@@ -264,9 +277,19 @@ export class CellRun {
     this.#send({ type: "log_level", level });
   }
 
-  #send(message: HostMessage): void {
+  placeOf(key: string): number | undefined {
+    const place = this.places.findIndex((place) => place.key === key);
+    return place < 0 ? undefined : place;
+  }
+
+  send(message: CallMessage, bytes: Uint8Array): void {
+    this.#send(message, bytes);
+  }
+
+  #send(message: HostMessage, bytes?: Uint8Array): void {
+    if (this.#over) return;
     announceMessage(this.#recorder.buffer);
-    this.#process.send(message);
+    this.#process.send(message, bytes);
   }
 
   /** A copy of the component's counters. */
@@ -344,7 +367,8 @@ export class CellRun {
   }
 
   #spawn(suspects: Suspect[]): CellProcess {
-    const { executable, build, sockets, storeDirectory, preload, logLevel } = this.#surroundings;
+    const { executable, build, sockets, storeDirectory, preload, logLevel, standardInput } =
+      this.#surroundings;
     const { name, pipelines } = this.#cell;
     const { limits, environment } = pipelines[0]!.pipeline;
     const plugins = Object.fromEntries(
@@ -365,6 +389,7 @@ export class CellRun {
         pipelines,
         descriptors: limits.descriptors,
         suspects,
+        ...(this.places.some(readsStandardInput) ? { standardInput: standardInput.path } : {}),
       },
       standby: this.#standby,
       onOutput: (stream, line) => this.#log("info", line, { stream }),
@@ -396,6 +421,9 @@ export class CellRun {
         return;
       case "output":
         return this.#surroundings.print(message.text);
+      case "answer":
+        if (this.#events.onAnswer(message)) return;
+        return this.#kill({ reason: "protocol", message: "cell answered what it was not asked" });
     }
   }
 
@@ -428,8 +456,8 @@ export class CellRun {
     const inOrder = this.#killed === undefined && this.#failure === undefined &&
       status.code === 0 && this.reader.endedCleanly();
     const asTold = this.#abandoned || (this.#stopping && inOrder);
-    if (asTold) return { exit: undefined, uptimeMs };
-    const exit = blame({
+    if (asTold) return { exit: undefined, culprit: undefined, uptimeMs };
+    const ended = {
       status,
       at: new Date(),
       reader: this.reader,
@@ -437,8 +465,8 @@ export class CellRun {
       plugins: this.#plugins,
       killed: this.#killed,
       failure: this.#failure,
-    });
-    return { exit, uptimeMs };
+    };
+    return { exit: blame(ended), culprit: deadlyPlace(ended), uptimeMs };
   }
 
   #log(level: "info", text: string, properties: Record<string, unknown>): void {
@@ -449,6 +477,10 @@ export class CellRun {
       properties: { cell: this.#cell.name, ...pipeline, ...properties },
     });
   }
+}
+
+function readsStandardInput({ component: { kind, plugin, component } }: ComponentPlace): boolean {
+  return kind === "source" && plugin === "builtin" && component === "stdin";
 }
 
 function usedPlugins(places: ComponentPlace[], all: ReadonlyMap<string, CellPlugin>): CellPlugin[] {

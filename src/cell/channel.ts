@@ -1,9 +1,16 @@
-/** Messages between host and cell: JSON, each with its length before it (u32, little-endian), over a Unix socket. */
+/**
+ * Messages between host and cell over a Unix socket: a length (u32, little-endian), then JSON. Where its highest bit is set, the
+ * rest of it is the length of a message with bytes: the length of the JSON (u32), the JSON, then the bytes as they are, which
+ * come as the message's member `bytes`.
+ */
 
-/** The longest message in bytes, without its length. */
+/** The longest message in bytes, without its length; the JSON of one with bytes as well. */
 export const MESSAGE_MAX = 16 * 1024 * 1024;
+/** The longest message with bytes, likewise. */
+export const BYTES_MESSAGE_MAX = 96 * 1024 * 1024;
 
 const LENGTH_SIZE = 4;
+const WITH_BYTES = 0x8000_0000;
 
 /** The peer sent what is no message, or a message cannot be sent. The channel is closed. */
 export class ChannelError extends Error {
@@ -24,20 +31,28 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
   }
 
   /**
-   * Sends after all that was sent before. Resolves when the system has it.
+   * Sends after all that was sent before, with `bytes` behind it, which must stay as they are until then. Resolves when the system
+   * has it.
    *
    * @throws {ChannelError} when the message is too long, or the peer is gone
    */
-  send(message: Sent): Promise<void> {
-    const body = new TextEncoder().encode(JSON.stringify(message));
-    if (body.length > MESSAGE_MAX) {
-      const problem = `it has ${body.length} bytes, at most ${MESSAGE_MAX} are allowed`;
+  send(message: Sent, bytes?: Uint8Array): Promise<void> {
+    const text = new TextEncoder().encode(JSON.stringify(message));
+    const length = bytes === undefined ? text.length : LENGTH_SIZE + text.length + bytes.length;
+    const most = bytes === undefined ? MESSAGE_MAX : BYTES_MESSAGE_MAX;
+    if (text.length > MESSAGE_MAX || length > most) {
+      const problem = `it has ${length} bytes, at most ${most} are allowed`;
       return Promise.reject(new ChannelError(`Cannot send a message: ${problem}`));
     }
-    const frame = new Uint8Array(LENGTH_SIZE + body.length);
-    new DataView(frame.buffer).setUint32(0, body.length, true);
-    frame.set(body, LENGTH_SIZE);
-    const sent = this.#sending.then(() => this.#write(frame));
+    const before = bytes === undefined ? [length] : [(length | WITH_BYTES) >>> 0, text.length];
+    const frame = new Uint8Array(LENGTH_SIZE * before.length + text.length);
+    const view = new DataView(frame.buffer);
+    for (const [i, word] of before.entries()) view.setUint32(LENGTH_SIZE * i, word, true);
+    frame.set(text, LENGTH_SIZE * before.length);
+    const sent = this.#sending.then(async () => {
+      await this.#write(frame);
+      if (bytes !== undefined) await this.#write(bytes);
+    });
     this.#sending = sent.catch(() => {});
     return sent;
   }
@@ -57,9 +72,10 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
       for (;;) {
         const head = await this.#read(LENGTH_SIZE, "a message's length");
         if (head === undefined) return;
-        const body = await this.#read(lengthOf(head), "a message");
+        const { length, withBytes } = lengthOf(head);
+        const body = await this.#read(length, "a message");
         if (body === undefined) throw new ChannelCutError("Cannot read a message: the peer closed");
-        yield parse(body) as Received;
+        yield (withBytes ? parseWithBytes(body) : parse(body)) as Received;
       }
     } finally {
       this.close();
@@ -99,7 +115,7 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
     }
   }
 
-  async #write(frame: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #write(frame: Uint8Array): Promise<void> {
     try {
       for (let at = 0; at < frame.length;) at += await this.#connection.write(frame.subarray(at));
     } catch (error) {
@@ -109,14 +125,36 @@ export class Channel<Received, Sent> implements AsyncIterable<Received> {
   }
 }
 
-function lengthOf(head: Uint8Array<ArrayBuffer>): number {
-  const length = new DataView(head.buffer).getUint32(0, true);
-  if (length === 0 || length > MESSAGE_MAX) {
+function lengthOf(head: Uint8Array<ArrayBuffer>): { length: number; withBytes: boolean } {
+  const word = new DataView(head.buffer).getUint32(0, true);
+  const withBytes = word >= WITH_BYTES;
+  const length = withBytes ? word - WITH_BYTES : word;
+  const most = withBytes ? BYTES_MESSAGE_MAX : MESSAGE_MAX;
+  const least = withBytes ? LENGTH_SIZE + 1 : 1;
+  if (length < least || length > most) {
     throw new ChannelError(
-      `Cannot read a message: its length is ${length}, from 1 to ${MESSAGE_MAX} are allowed`,
+      `Cannot read a message: its length is ${length}, from ${least} to ${most} are allowed`,
     );
   }
-  return length;
+  return { length, withBytes };
+}
+
+/** A message with bytes: these are a view of what was read. */
+function parseWithBytes(body: Uint8Array<ArrayBuffer>): unknown {
+  const length = new DataView(body.buffer).getUint32(0, true);
+  const end = LENGTH_SIZE + length;
+  if (length > MESSAGE_MAX || end > body.length) {
+    throw new ChannelError(
+      `Cannot read a message: its JSON has ${length} bytes, it has ${
+        body.length - LENGTH_SIZE
+      } in all`,
+    );
+  }
+  const message = parse(body.subarray(LENGTH_SIZE, end));
+  if (typeof message !== "object" || message === null || Array.isArray(message)) {
+    throw new ChannelError("Cannot read a message: bytes behind what is no JSON object");
+  }
+  return Object.assign(message, { bytes: body.subarray(end) });
 }
 
 function parse(body: Uint8Array<ArrayBuffer>): unknown {

@@ -56,6 +56,15 @@ export class PipelineStatuses {
     return plan.pipelines.filter(({ pipeline }) => !isFinal(this.#statuses.get(pipeline.id)!));
   }
 
+  /** Those that would have something to do: also failed ones, and completed ones that differ from those of `present`. */
+  unfinished(plan: PlannedCell, present: PlannedCell): CellPipeline[] {
+    const before = new Map(present.pipelines.map((one) => [one.pipeline.id, one]));
+    return plan.pipelines.filter((one) =>
+      this.get(one.pipeline.id) !== "completed" ||
+      JSON.stringify(one) !== JSON.stringify(before.get(one.pipeline.id))
+    );
+  }
+
   get isAnyFinal(): boolean {
     return [...this.#statuses.values()].some(isFinal);
   }

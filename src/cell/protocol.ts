@@ -3,6 +3,7 @@
  * positions) does not travel here: it lies in the flight recorder, where the host still finds it when the cell is dead.
  */
 import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "../pipeline/spec.ts";
+import type { CallMade, CallName, HeaderPair } from "../component/call.ts";
 import type { Manifest } from "../plugin/manifest.ts";
 
 /** A plugin as a cell loads it: from its copy in the store, never from where the operator put it. */
@@ -33,6 +34,8 @@ export interface CellSpec {
   descriptors: number;
   /** What its predecessors crashed on. */
   suspects: Suspect[];
+  /** Socket that the host's standard input comes from, where a source reads it. */
+  standardInput?: string;
 }
 
 export type CellMessage =
@@ -51,7 +54,41 @@ export type CellMessage =
   /** `component` is the number in the recorder, where the health itself is. */
   | { type: "health"; component: number; message: string }
   /** For the host's standard output, as it is. */
-  | { type: "output"; text: string };
+  | { type: "output"; text: string }
+  | AnswerMessage;
+
+/** What came of a call. */
+export interface AnswerMessage extends Omit<CallMade, "body" | "answer"> {
+  type: "answer";
+  /** Of the call. */
+  id: number;
+  answerStatus: number;
+  answerHeaders: HeaderPair[];
+  /** Whether `bytes` is the request's new body, of a hook that lets it go on, rather than the answer's. */
+  newBody: boolean;
+  bytes?: Uint8Array;
+}
+
+/** A call of a service, a hook, or a source that is given events. */
+export interface CallMessage {
+  type: "call";
+  id: number;
+  /** Number of the place in the recorder: each of a service's places takes one call at a time. */
+  place: number;
+  call: CallName;
+  /** Milliseconds since 1970. */
+  deadline: number;
+  /** Bytes of an answer's body, at most. */
+  maxOutput: number;
+  method: string;
+  path: string;
+  query: string;
+  headers: HeaderPair[];
+  /** Of `bytes`: what follows is the body of the answer, for a hook that sees it. */
+  bodyLength: number;
+  answer?: { status: number; headers: HeaderPair[] };
+  bytes?: Uint8Array;
+}
 
 export type HostMessage =
   /** Load, create and start; with `standby` only load and create, then answer "prepared" and wait for "activate". */
@@ -69,4 +106,5 @@ export type HostMessage =
   | { type: "replay"; pipeline: string }
   /** Stop everything in order, then end with code 0. What has not ended `deadline` ms from now will be killed. */
   | { type: "stop"; deadline: number }
-  | { type: "log_level"; level: string };
+  | { type: "log_level"; level: string }
+  | CallMessage;

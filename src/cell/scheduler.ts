@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers";
 import { Status } from "../../ffi/layout.ts";
+import type { Call, CallMade } from "../component/call.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import type { Pipeline, PipelineOptions } from "../pipeline/pipeline.ts";
 import type { CellServices } from "./assembly.ts";
@@ -23,10 +24,30 @@ const HEALTH_INTERVAL = 2000;
 
 type Hooks = Pick<PipelineOptions, "interrupt" | "onState">;
 
+/** What a cell runs: a pipeline, or a service. */
+export type Unit = Pick<
+  Pipeline,
+  | "pipelineId"
+  | "ended"
+  | "settled"
+  | "woken"
+  | "create"
+  | "start"
+  | "discard"
+  | "stop"
+  | "step"
+  | "service"
+  | "completed"
+  | "call"
+  | "replayLetters"
+  | "healthy"
+  | "ask"
+>;
+
 /** Gives the pipelines of a cell their turns; sleeps when none has anything to do. */
 export class Scheduler {
   readonly #services: CellServices;
-  readonly #pipelines: Pipeline[] = [];
+  readonly #pipelines: Unit[] = [];
   readonly #sleeper: Sleeper;
   readonly #completions: Completions;
   /** Messages that the host had sent when this was last looked at, and slices to listen behind. */
@@ -42,8 +63,8 @@ export class Scheduler {
     this.#completions = services.completions;
   }
 
-  add(make: (hooks: Hooks) => Pipeline): void {
-    const pipeline: Pipeline = make({
+  add(make: (hooks: Hooks) => Unit): void {
+    const pipeline: Unit = make({
       interrupt: () => this.interrupt(),
       onState: (state, failure) => {
         const id = pipeline.pipelineId;
@@ -104,6 +125,15 @@ export class Scheduler {
     for (const pipeline of this.#pipelines) {
       if (pipeline.completed(index, completion)) return;
     }
+  }
+
+  /** Makes a call; undefined when nothing has that place. */
+  call(place: number, call: Call): Promise<CallMade> | undefined {
+    for (const pipeline of this.#pipelines) {
+      const made = pipeline.call(place, call);
+      if (made !== undefined) return made;
+    }
+    return undefined;
   }
 
   /** Polls for a slice of time; whether there may be more to do. */

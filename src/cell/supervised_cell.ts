@@ -1,15 +1,18 @@
-import { logText } from "../log.ts";
 import { Turns } from "../turns.ts";
 import { type LastExit, spawnFailure } from "./blame.ts";
+import { logCellError, logCellExit } from "./cell_log_lines.ts";
 import type { ComponentPlace, PlannedCell } from "./cell_plan.ts";
 import { type CellEnd, CellRun, type CellSurroundings } from "./cell_run.ts";
+import { CallDesk, type CallRequest } from "./call_desk.ts";
 import type { CellPlugin } from "./protocol.ts";
 import { isFinal, type PipelineStatus, PipelineStatuses } from "./pipeline_statuses.ts";
 import { phaseOf, type ReloadError, reloadError } from "./reload_error.ts";
 import { ReloadRecord, type ReloadView } from "./reload_record.ts";
+import type { CallMade } from "../component/call.ts";
 import type { ComponentFailure, PipelineState } from "../pipeline/spec.ts";
 import type { MetricReading } from "./recorder_reader.ts";
 import type { ComponentView } from "./component_counters.ts";
+import { Rest } from "./rest.ts";
 import { RestartPolicy } from "./restart_policy.ts";
 import { CellHistory } from "./cell_history.ts";
 
@@ -32,6 +35,7 @@ export class SupervisedCell {
   readonly #turns = new Turns();
   readonly #reloads = new ReloadRecord();
   readonly #history = new CellHistory();
+  readonly #desk = new CallDesk();
   #run: CellRun | undefined;
   #successor: CellRun | undefined;
   /** What the successor said before it took over. */
@@ -41,7 +45,7 @@ export class SupervisedCell {
   #changing: Promise<void> | undefined;
   #stopping = false;
   #paused = false;
-  #wait = Promise.withResolvers<void>();
+  readonly #rest = new Rest();
   #restarts = 0;
   #lastExit: LastExit | undefined;
 
@@ -52,7 +56,13 @@ export class SupervisedCell {
   ) {
     this.#work = work;
     this.#surroundings = surroundings;
-    this.#statuses = new PipelineStatuses(work.plan, options.onStatus);
+    this.#statuses = new PipelineStatuses(work.plan, (id) => {
+      const status = this.#statuses.get(id)!;
+      this.#desk.note(id, status);
+      if (status === "running" && this.#run !== undefined) this.#desk.open(this.#run);
+      options.onStatus(id);
+    });
+    this.#desk.plan(work.plan.pipelines);
     this.#policy = new RestartPolicy(this.#settings.restart);
   }
 
@@ -80,7 +90,7 @@ export class SupervisedCell {
 
   #begin(): void {
     this.#life = this.#live().catch((error: Error) => {
-      this.#logError(`Cell "${this.plan.name}" is given up: ${error.message}`, {});
+      logCellError(this.plan, `Cell "${this.plan.name}" is given up: ${error.message}`, {});
       this.#setActive("failed");
     }).finally(() => this.#life = undefined);
   }
@@ -90,7 +100,7 @@ export class SupervisedCell {
     this.#stopping = true;
     this.#paused = false;
     if (this.#life !== undefined) this.#setActive("stopping");
-    this.#wait.resolve();
+    this.#rest.end();
     this.#successor?.abandon();
     this.#run?.stop();
     await this.#changing;
@@ -101,7 +111,7 @@ export class SupervisedCell {
   /** Ends it at once, for good. */
   kill(): void {
     this.#stopping = true;
-    this.#wait.resolve();
+    this.#rest.end();
     this.#successor?.abandon();
     this.#run?.abandon();
   }
@@ -182,6 +192,11 @@ export class SupervisedCell {
     this.#run?.replay(pipeline);
   }
 
+  /** Calls the component with this key. @throws {CallError} when it comes to nothing */
+  call(key: string, request: CallRequest): Promise<CallMade> {
+    return this.#desk.call(key, request);
+  }
+
   /** One sample. */
   tick(): void {
     this.#run?.tick();
@@ -242,7 +257,7 @@ export class SupervisedCell {
       const { exit, uptimeMs } = await this.#runOnce();
       if (exit === undefined) break;
       this.#lastExit = exit;
-      this.#logExit(exit);
+      logCellExit(this.plan, exit);
       // It starts again when it is resumed.
       if (this.#paused) return;
       if (this.#stopping || this.#active().length === 0) break;
@@ -250,7 +265,7 @@ export class SupervisedCell {
       if (wait === undefined) return this.#giveUp();
       this.#restarts++;
       this.#setActive("restarting");
-      await this.#rest(wait);
+      await this.#rest.take(wait);
     }
     this.#setActive("stopped");
   }
@@ -260,7 +275,8 @@ export class SupervisedCell {
     try {
       this.#run ??= this.#spawn(this.#work, { pipelines: this.#active(), standby: false });
     } catch (error) {
-      return { exit: spawnFailure(error as Error, new Date()), uptimeMs: 0 };
+      const exit = spawnFailure(error as Error, new Date());
+      return { exit, culprit: undefined, uptimeMs: 0 };
     }
     for (;;) {
       const run: CellRun = this.#run;
@@ -293,8 +309,12 @@ export class SupervisedCell {
           if (this.#run === run) this.#take(id, state, failure);
           else if (this.#successor === run) this.#early.push(() => this.#take(id, state, failure));
         },
+        onAnswer: (answer) => this.#desk.answered(answer),
       },
     });
+    void run.ended.then(({ exit, culprit }) =>
+      this.#desk.lost(run, { culprit, message: exit?.message ?? "it was stopped" })
+    );
     return run;
   }
 
@@ -333,6 +353,7 @@ export class SupervisedCell {
         if (old !== undefined) {
           waiting = "pause";
           paused = performance.now();
+          await this.#desk.drain(this.#settings.shutdownTimeoutMs);
           // When it ends instead, its successor goes on from the checkpoint it left.
           await old.pause().catch(() => old.ended);
           this.#history.keepPositions(old);
@@ -374,14 +395,14 @@ export class SupervisedCell {
     this.#setActive(this.#paused ? "paused" : "running");
     for (const take of this.#early) take();
     if (isReload) this.#reloads.succeeded(this.plan.name, gap);
-    this.#wait.resolve();
+    this.#rest.end();
     if (this.#life === undefined) this.#begin();
     if (old === undefined) return;
     old.stop();
     const { exit } = await old.ended;
     if (exit !== undefined) {
       this.#lastExit = exit;
-      this.#logExit(exit);
+      logCellExit(this.plan, exit);
       this.#history.noteCrash(old, exit);
     }
     old.close();
@@ -427,6 +448,7 @@ export class SupervisedCell {
     const unfinished = this.#unfinished(work.plan);
     const before = this.#settings.restart;
     this.#work = work;
+    this.#desk.plan(work.plan.pipelines);
     if (JSON.stringify(before) !== JSON.stringify(this.#settings.restart)) {
       this.#policy = new RestartPolicy(this.#settings.restart);
     }
@@ -440,7 +462,7 @@ export class SupervisedCell {
     if (!isFinal(state) && (this.#stopping || this.#paused || this.#changing !== undefined)) return;
     if (state === "failed") {
       const { message = "it says not why", ...facts } = failure ?? {};
-      this.#logError(`Pipeline "${id}" failed: ${message}`, { ...facts, pipeline: id });
+      logCellError(this.plan, `Pipeline "${id}" failed: ${message}`, { ...facts, pipeline: id });
     }
     this.#statuses.set(id, state, failure);
     // A process that has nothing left to do need not wait for the others.
@@ -450,15 +472,8 @@ export class SupervisedCell {
   #giveUp(): void {
     const { maxRestarts, windowMs } = this.#settings.restart;
     const why = `${maxRestarts} restarts within ${windowMs} ms`;
-    this.#logError(`Cell "${this.plan.name}" is not started again: ${why}`, {});
+    logCellError(this.plan, `Cell "${this.plan.name}" is not started again: ${why}`, {});
     this.#setActive("failed");
-  }
-
-  async #rest(ms: number): Promise<void> {
-    this.#wait = Promise.withResolvers<void>();
-    const timer = setTimeout(() => this.#wait.resolve(), ms);
-    await this.#wait.promise;
-    clearTimeout(timer);
   }
 
   /** Those of the first pipeline go for the process. */
@@ -473,11 +488,7 @@ export class SupervisedCell {
 
   /** The pipelines of `plan` that would have something to do: also failed ones, and completed ones that have changed. */
   #unfinished(plan: PlannedCell): PlannedCell["pipelines"] {
-    const present = new Map(this.plan.pipelines.map((one) => [one.pipeline.id, one]));
-    return plan.pipelines.filter((one) =>
-      this.#statuses.get(one.pipeline.id) !== "completed" ||
-      JSON.stringify(one) !== JSON.stringify(present.get(one.pipeline.id))
-    );
+    return this.#statuses.unfinished(plan, this.plan);
   }
 
   #setActive(status: PipelineStatus): void {
@@ -485,15 +496,5 @@ export class SupervisedCell {
       return;
     }
     for (const { pipeline } of this.#active()) this.#statuses.set(pipeline.id, status);
-  }
-
-  #logExit({ message, ...facts }: LastExit): void {
-    const pipeline = facts.pipeline ?? this.plan.pipelines[0]?.pipeline.id;
-    this.#logError(`Cell "${this.plan.name}" ended: ${message}`, { ...facts, pipeline });
-  }
-
-  #logError(text: string, properties: Record<string, unknown>): void {
-    const cell = this.plan.name;
-    logText(["busbar", "cell"], "error", { text, properties: { cell, ...properties } });
   }
 }

@@ -1,5 +1,7 @@
 import { logText } from "../log.ts";
-import type { ResolvedPipeline } from "../config/resolved.ts";
+import type { CallMade } from "../component/call.ts";
+import type { ResolvedPipeline, ServiceSettings } from "../config/resolved.ts";
+import { CallError, type CallRequest } from "./call_desk.ts";
 import { OrphanReaper } from "./orphan_reaper.ts";
 import { Turns } from "../turns.ts";
 import { planCells, type PlannedCell } from "./cell_plan.ts";
@@ -12,6 +14,7 @@ import { ReloadError } from "./reload_error.ts";
 import { type Executable, prepareExecutable } from "./run_directory.ts";
 import { type SocketFolder, socketFolder } from "./socket_folder.ts";
 import type { PipelineStatus } from "./pipeline_statuses.ts";
+import { StandardInput } from "./standard_input.ts";
 import { SupervisedCell } from "./supervised_cell.ts";
 
 /** What cells run. */
@@ -70,6 +73,7 @@ export class Supervisor {
   readonly #statuses = new Map<string, PipelineStatus>();
   readonly #allCompleted = Promise.withResolvers<void>();
   #timer: number | undefined;
+  #nextCall = 0;
   #reaper: OrphanReaper | undefined;
 
   private constructor(options: SupervisorOptions, executable: Executable) {
@@ -86,6 +90,7 @@ export class Supervisor {
       preload,
       logLevel,
       print: print ?? standardOutput(),
+      standardInput: new StandardInput(this.#sockets),
     };
     this.#cells = planCells(pipelines, options.dataDirectory).map((plan) =>
       this.#cell(plan, plugins)
@@ -114,6 +119,7 @@ export class Supervisor {
     await Promise.all(this.#cells.map((cell) => cell.stop()));
     clearInterval(this.#timer);
     this.#reaper?.close();
+    this.#surroundings.standardInput.close();
     this.#sockets.remove();
     this.#executable.release();
   }
@@ -131,7 +137,39 @@ export class Supervisor {
 
   /** All pipelines in the order of the configuration, as the API shows them. */
   pipelines(): PipelineView[] {
-    return this.#workload.pipelines.map((pipeline) =>
+    return this.#view((pipeline) => pipeline.service === undefined);
+  }
+
+  /** The same with services and hooks, each by the id that cells know it by. */
+  units(): PipelineView[] {
+    return this.#view(() => true);
+  }
+
+  /** All services and hooks. */
+  services(): (ResolvedPipeline & { service: ServiceSettings })[] {
+    return this.#workload.pipelines.flatMap((one) =>
+      one.service === undefined ? [] : [{ ...one, service: one.service }]
+    );
+  }
+
+  /**
+   * Calls a service or hook by its id, or the source `component` of a pipeline, of which any partition will do.
+   *
+   * @throws {CallError} when it comes to nothing
+   */
+  async call(id: string, request: CallRequest, component?: string): Promise<CallMade> {
+    const cells = this.cellsOf(id);
+    const cell = cells[this.#nextCall++ % Math.max(1, cells.length)];
+    const member = cell?.plan.pipelines.find(({ pipeline }) => pipeline.id === id);
+    if (cell === undefined || member === undefined) {
+      throw new CallError("not_running", "it is disabled");
+    }
+    const own = component ?? member.pipeline.components[0]!.id;
+    return await cell.call(`${id}/${member.partitionIndex}/${own}`, request);
+  }
+
+  #view(isShown: (pipeline: ResolvedPipeline) => boolean): PipelineView[] {
+    return this.#workload.pipelines.filter(isShown).map((pipeline) =>
       viewPipeline(pipeline, this.cellsOf(pipeline.id))
     );
   }
@@ -274,9 +312,9 @@ export class Supervisor {
   }
 
   #checkCompleted(): void {
-    const done = [...this.#statuses.values()].every((status) =>
-      status === "completed" || status === "failed" || status === "disabled"
-    );
+    const done = this.#workload.pipelines.filter(({ service }) => service === undefined)
+      .map(({ id }) => this.#statuses.get(id)!)
+      .every((status) => status === "completed" || status === "failed" || status === "disabled");
     if (done) this.#allCompleted.resolve();
   }
 }

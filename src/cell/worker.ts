@@ -8,11 +8,13 @@ import { PluginError } from "../plugin/errors.ts";
 import { ComponentError } from "../pipeline/pipeline.ts";
 import { type Channel, connectChannel } from "./channel.ts";
 import { CellRecorder } from "../../ffi/flight_recorder.ts";
-import type { CellMessage, CellSpec, HostMessage } from "./protocol.ts";
+import type { Call } from "../component/call.ts";
+import type { CallMessage, CellMessage, CellSpec, HostMessage } from "./protocol.ts";
 import type { ComponentFailure } from "../pipeline/spec.ts";
 import { Scheduler } from "./scheduler.ts";
 import { assemble, type CellServices } from "./assembly.ts";
 import { Completions } from "./completions.ts";
+import { failed } from "./service_unit.ts";
 import { Sleeper } from "./sleeper.ts";
 
 type HostChannel = Channel<HostMessage, CellMessage>;
@@ -78,6 +80,8 @@ class Cell {
         return this.#scheduler?.replayLetters(message.pipeline);
       case "log_level":
         return setLogLevel(message.level);
+      case "call":
+        return void this.#call(message);
       case "stop":
         return void this.#stop(message.deadline);
     }
@@ -142,6 +146,23 @@ class Cell {
     } else await this.#leave();
   }
 
+  async #call(message: CallMessage): Promise<void> {
+    const made = await (this.#scheduler?.call(message.place, callOf(message)) ??
+      failed("it is not running"));
+    const { message: text, status, answer, changes, body } = made;
+    const answerMessage = {
+      type: "answer",
+      id: message.id,
+      status,
+      message: text,
+      answerStatus: answer.status,
+      answerHeaders: answer.headers,
+      changes,
+      newBody: body !== undefined,
+    } as const;
+    await this.#channel.send(answerMessage, body ?? answer.body).catch(() => {});
+  }
+
   async #pause(deadline: number): Promise<void> {
     if (this.#running === null) return await this.#channel.send({ type: "paused" });
     this.#pausing = true;
@@ -173,6 +194,15 @@ class Cell {
     this.#channel.close();
     Deno.exit(0);
   }
+}
+
+function callOf({ bytes = new Uint8Array(0), ...message }: CallMessage): Call {
+  const { type: _, bodyLength, answer, ...rest } = message;
+  return {
+    ...rest,
+    body: bytes.subarray(0, bodyLength),
+    ...(answer && { answer: { ...answer, body: bytes.subarray(bodyLength) } }),
+  };
 }
 
 function setLogLevel(level: string): void {

@@ -14,15 +14,17 @@ export async function check(options: ConfigOptions): Promise<ExitCode> {
     loaded = await readConfig(options);
   } catch (error) {
     if (!options.json || !(error instanceof ConfigError)) throw error;
-    printJson({ ok: false, diagnostics: error.diagnostics, pluginProblems: [], pipelines: [] });
+    const { diagnostics } = error;
+    printJson({ ok: false, diagnostics, pluginProblems: [], pipelines: [], services: [] });
     return ExitCode.USAGE;
   }
   const plan = await makePlan(loaded, options.pluginDir);
   const { diagnostics, plugins: { problems } } = plan;
   const ok = !hasErrors(diagnostics);
   if (options.json) {
-    const pipelines = plan.pipelines.map(({ id, enabled }) => ({ id, enabled }));
-    printJson({ ok, diagnostics, pluginProblems: problems, pipelines });
+    const listed = (units: Plan["pipelines"]) => units.map(({ id, enabled }) => ({ id, enabled }));
+    const [pipelines, services] = parted(plan).map(listed);
+    printJson({ ok, diagnostics, pluginProblems: problems, pipelines, services });
   } else {
     printFindings(diagnostics, problems);
     if (ok) console.log(summary(loaded.source.file, plan));
@@ -36,11 +38,22 @@ function printFindings(diagnostics: Diagnostic[], problems: PluginProblem[]): vo
   for (const diagnostic of diagnostics) console.error(formatDiagnostic(diagnostic, { colour }));
 }
 
-function summary(file: string, { pipelines, plugins, diagnostics }: Plan): string {
-  const enabled = pipelines.filter(({ enabled }) => enabled).length;
+/** Pipelines, and the services and hooks that run as they do. */
+function parted({ pipelines }: Plan): [Plan["pipelines"], Plan["pipelines"]] {
+  const isService = ({ service }: Plan["pipelines"][number]) => service !== undefined;
+  return [pipelines.filter((one) => !isService(one)), pipelines.filter(isService)];
+}
+
+function summary(file: string, plan: Plan): string {
+  const { plugins, diagnostics } = plan;
+  const [pipelines, services] = parted(plan)
+    .map((units) => units.filter(({ enabled }) => enabled).length) as [number, number];
   const warnings = diagnostics.length + plugins.problems.length;
   const parts = [
-    counted(enabled, "enabled pipeline"),
+    counted(pipelines, "enabled pipeline"),
+    ...services > 0
+      ? [services === 1 ? "1 enabled service or hook" : `${services} enabled services and hooks`]
+      : [],
     counted(plugins.plugins.length, "plugin"),
     ...warnings > 0 ? [counted(warnings, "warning")] : [],
   ];

@@ -17,6 +17,8 @@ export interface HostOptions extends GlobalOptions {
 export interface HostClient extends Disposable {
   /** What it answers. @throws {CommandError} with its message where that is an error, or when it cannot be reached */
   request<T>(path: string, body?: unknown, method?: "GET" | "POST"): Promise<T>;
+  /** The answer as it is. @throws {CommandError} when it cannot be reached */
+  send(path: string, init: RequestInit): Promise<Response>;
 }
 
 const PROBE_MS = 5_000;
@@ -110,20 +112,23 @@ async function probe(ask: Ask): Promise<string | undefined> {
 }
 
 function clientOf(ask: Ask, place: string, close: () => void): HostClient {
+  const send = async (path: string, init: RequestInit): Promise<Response> => {
+    try {
+      return await ask(path, init);
+    } catch (error) {
+      throw new CommandError(
+        ExitCode.FAILURE,
+        `Cannot ask busbar at ${place}: ${(error as Error).message}`,
+      );
+    }
+  };
   return {
+    send,
     async request<T>(path: string, body?: unknown, method: "GET" | "POST" = "GET"): Promise<T> {
       const json = body === undefined
         ? {}
         : { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
-      let response: Response;
-      try {
-        response = await ask(path, { method, ...json });
-      } catch (error) {
-        throw new CommandError(
-          ExitCode.FAILURE,
-          `Cannot ask busbar at ${place}: ${(error as Error).message}`,
-        );
-      }
+      const response = await send(path, { method, ...json });
       const answer = await response.json();
       if (response.ok) return answer;
       const message = answer?.error?.message ?? `status ${response.status}`;

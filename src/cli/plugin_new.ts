@@ -1,7 +1,7 @@
 import { relative, resolve } from "node:path";
 import { LANGUAGES } from "../project/toolchain.ts";
 import type { Language } from "../project/toolchain.ts";
-import { KINDS, runsInPipeline, scaffold } from "../project/scaffold.ts";
+import { KINDS, runsInPipeline, scaffold, whyNoPipeline } from "../project/scaffold.ts";
 import type { ComponentKind } from "../plugin/manifest.ts";
 import { CommandError, ExitCode } from "./exit_codes.ts";
 import { printJson } from "./output.ts";
@@ -30,9 +30,7 @@ export async function newPlugin(name: string, options: NewOptions): Promise<Exit
   }
   for (const command of [commands.build, commands.test, commands.run]) console.log(`  ${command}`);
   if (!runsInPipeline(kind)) {
-    console.log(
-      `\nA pipeline cannot use a ${kind} yet: the last command loads it and compares it with its manifest.`,
-    );
+    console.log(`\nThe last command ${whyNoPipeline(kind)}.`);
   }
   return ExitCode.OK;
 }

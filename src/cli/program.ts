@@ -64,6 +64,7 @@ export function createProgram(finish: (code: ExitCode) => void): Command {
     .action(async (_, command: Command) =>
       finish(await (await import("./check.ts")).check(command.optsWithGlobals()))
     );
+  addConfigTests(program, finish);
   addPluginCommands(program, finish);
   addSteeringCommands(program, finish);
   program.command("version")
@@ -79,6 +80,28 @@ export function createProgram(finish: (code: ExitCode) => void): Command {
     );
   tab(program, { completionCommandName: "completions" });
   return program;
+}
+
+function addConfigTests(program: Command, finish: (code: ExitCode) => void): void {
+  program.command("test")
+    .description("run tests of configurations: given events, expected events, no side effects")
+    .argument("<files...>", "files of tests, or configurations that hold some")
+    .option("--filter <text>", "only tests that have it in their name")
+    .addOption(
+      new Option("--format <format>", "of the report").choices(["text", "json", "junit"])
+        .default("text"),
+    )
+    .option("--output <file>", "write the report there, and text to standard output")
+    .addOption(new Option("--jobs <number>", "tests at once").argParser(jobs))
+    .addOption(
+      new Option("--timeout <seconds>", "time that one test may take").default(30)
+        .argParser(seconds),
+    )
+    .option("--plugin-dir <folder>", "folder with plugins (repeatable)", append, [])
+    .option("--set <path=value>", "set one value of the configuration (repeatable)", append, [])
+    .action(async (files: string[], _, command: Command) =>
+      finish(await (await import("./test.ts")).testConfigs(files, command.optsWithGlobals()))
+    );
 }
 
 function addPluginCommands(program: Command, finish: (code: ExitCode) => void): void {
@@ -136,6 +159,12 @@ function loading(command: Command): Command {
 
 function append(value: string, values: string[]): string[] {
   return [...values, value];
+}
+
+function jobs(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= 256) return value;
+  throw new InvalidArgumentError("Expected a whole number from 1 to 256");
 }
 
 function seconds(text: string): number {

@@ -1,5 +1,5 @@
-import { type Command, InvalidArgumentError } from "commander";
-import { PIPELINE_ACTIONS, PLUGIN_ACTIONS } from "../admin/control.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { PIPELINE_ACTIONS, PLUGIN_ACTIONS, SERVICE_ACTIONS } from "../admin/control.ts";
 import type { ExitCode } from "./exit_codes.ts";
 
 const PLUGIN_TEXTS: Record<typeof PLUGIN_ACTIONS[number], string> = {
@@ -17,6 +17,12 @@ const PIPELINE_TEXTS: Record<typeof PIPELINE_ACTIONS[number], string> = {
   resume: "let a paused pipeline go on",
 };
 
+const SERVICE_TEXTS: Record<typeof SERVICE_ACTIONS[number], string> = {
+  start: "start a service that was stopped or has failed",
+  stop: "stop a service, also for later runs, until it is started",
+  restart: "stop a service and start it",
+};
+
 type Finish = (code: ExitCode) => void;
 
 /** The commands that steer a host, or the stores of one that does not run. */
@@ -30,7 +36,19 @@ export function addSteeringCommands(program: Command, finish: Finish): void {
         finish(await actOnPlugin(action, name, command.optsWithGlobals()));
       });
   }
+  finding(program.command("execute"))
+    .description("execute a service of a running host and print its output")
+    .argument("<name>", "the service's id, or its plugin's name")
+    .argument("[input]", "its input; standard input by default and for -")
+    .addOption(
+      new Option("--timeout <seconds>", "time it may take, less than the service's own")
+        .argParser(seconds),
+    )
+    .action(async (name: string, input: string | undefined, _, command: Command) =>
+      finish(await (await import("./execute.ts")).execute(name, input, command.optsWithGlobals()))
+    );
   addPipelineCommands(program, finish);
+  addServiceCommands(program, finish);
   addLetterCommands(program, finish);
   addStateCommands(program, finish);
 }
@@ -49,6 +67,25 @@ function addPipelineCommands(program: Command, finish: Finish): void {
       .action(async (id: string, _, command: Command) => {
         const { actOnPipeline } = await import("./pipeline_action.ts");
         finish(await actOnPipeline(action, id, command.optsWithGlobals()));
+      });
+  }
+}
+
+function addServiceCommands(program: Command, finish: Finish): void {
+  const service = program.command("service")
+    .description("look at services and hooks of plugins, and steer them");
+  finding(service.command("list"))
+    .description("list the services and hooks of a running host")
+    .action(async (_, command: Command) =>
+      finish(await (await import("./service_list.ts")).listServices(command.optsWithGlobals()))
+    );
+  for (const action of SERVICE_ACTIONS) {
+    finding(service.command(action))
+      .description(SERVICE_TEXTS[action])
+      .argument("<id>", "the service's id, or hook:ID for a hook of http")
+      .action(async (id: string, _, command: Command) => {
+        const { actOnService } = await import("./service_action.ts");
+        finish(await actOnService(action, id, command.optsWithGlobals()));
       });
   }
 }
@@ -127,6 +164,12 @@ function filtering(command: Command): Command {
     .option("--source <id>", "only events of this source")
     .option("--before <time>", "only those given up before this time")
     .option("--after <time>", "only those given up at this time or later");
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== "" && value > 0 && value <= 3600) return value;
+  throw new InvalidArgumentError("Expected seconds, up to 3600");
 }
 
 function count(text: string): number {

@@ -1,8 +1,10 @@
 import { type ComponentKind, Status } from "../../ffi/layout.ts";
 import { CALL_NUMBER, type CallName } from "../../ffi/recorder_layout.ts";
 import type { ComponentRecord } from "../../ffi/flight_recorder.ts";
+import type { ComponentMetrics } from "../../ffi/recorder_metrics.ts";
 import type { Batch } from "../event/batch.ts";
 import { RecordReader } from "../event/reader.ts";
+import type { Call, CallAnswer, CallMade } from "./call.ts";
 import type { LogLevelName } from "./cell_log.ts";
 import type {
   Acknowledged,
@@ -25,17 +27,29 @@ export interface BuiltinContext {
   readonly partitionCount: number;
   /** Ids of the pipeline's sources, by the number that records have. */
   readonly sources: readonly string[];
+  /** Names of a processor's outputs. */
+  readonly outputs: readonly string[];
+  /** What it counts and measures, beside what is counted for every component. */
+  readonly metrics: ComponentMetrics;
+  /** A source's: whether what it gives is kept on disk, which `commit` then tells about. */
+  readonly buffered: boolean;
   /** From `start` on: resume right after it; empty: from the beginning. */
   readonly position: Uint8Array;
   /** From `start` on: how far the sources upstream are finished. */
   readonly acknowledged: readonly Acknowledged[];
   log(level: LogLevelName, message: string, fields?: Record<string, unknown>): void;
+  /** Milliseconds since 1970. What depends on the time of day asks here, so that tests can let it pass. */
+  now(): number;
+  /** The message that goes with the status which the present call is about to return. */
+  explain(message: string): void;
   /** Asks for a call soon; see `busbar_host_t`. */
   wake(): void;
   /** Ends a PENDING write. */
   complete(completion: Completion): void;
   /** Writes to the host's standard output. Resolves when it was taken. */
   print(text: string): Promise<void>;
+  /** A connection over which the host gives its standard input; see src/cell/standard_input.ts. */
+  standardInput(): Promise<Deno.UnixConn>;
 }
 
 /**
@@ -56,12 +70,16 @@ export interface BuiltinComponent {
   tick?(batch: Batch): Result;
   write?(batch: Batch): Result;
   flush?(): Result;
+  /** A source that is given events from outside, by a route of `http`: the answer. */
+  receive?(call: Call): CallAnswer | Promise<CallAnswer>;
 }
 
 /** Makes an instance. What it throws says what is wrong with the settings. */
-export type BuiltinFactory = (
-  context: BuiltinContext,
-) => BuiltinComponent | Promise<BuiltinComponent>;
+export interface BuiltinFactory {
+  (context: BuiltinContext): BuiltinComponent | Promise<BuiltinComponent>;
+  /** Throws, a `SettingError` where it can, for settings that fit the schema and that nothing can be made with. */
+  check?: (config: Record<string, unknown>) => unknown;
+}
 
 export interface BuiltinOptions {
   id: string;
@@ -75,13 +93,18 @@ export interface BuiltinOptions {
   partitionIndex: number;
   partitionCount: number;
   sources: readonly string[];
+  /** @default false */
+  buffered?: boolean;
   factory: BuiltinFactory;
   record: ComponentRecord;
   log(level: LogLevelName, message: string, fields: Record<string, unknown>): void;
+  /** The clock. @default the system's */
+  now?: () => number;
   /** Has the cell look for wakes and completions. */
   interrupt(): void;
   complete(index: number, completion: Completion): void;
   print(text: string): Promise<void>;
+  standardInput?: () => Promise<Deno.UnixConn>;
 }
 
 /** An instance of a component written in TypeScript, with the records that the shim keeps for native ones. */
@@ -99,6 +122,8 @@ export class BuiltinInstance implements Instance, BuiltinContext {
   readonly partitionIndex: number;
   readonly partitionCount: number;
   readonly sources: readonly string[];
+  readonly metrics: ComponentMetrics;
+  readonly buffered: boolean;
   position = new Uint8Array(0);
   acknowledged: readonly Acknowledged[] = [];
   readonly #options: BuiltinOptions;
@@ -123,11 +148,21 @@ export class BuiltinInstance implements Instance, BuiltinContext {
     this.partitionIndex = options.partitionIndex;
     this.partitionCount = options.partitionCount;
     this.sources = options.sources;
+    this.buffered = options.buffered ?? false;
+    this.metrics = options.record.metrics;
   }
 
   log(level: LogLevelName, message: string, fields: Record<string, unknown> = {}): void {
     const { pipelineId: pipeline, plugin, id: component } = this;
     this.#options.log(level, message, { pipeline, plugin, component, ...fields });
+  }
+
+  now(): number {
+    return this.#options.now?.() ?? Date.now();
+  }
+
+  explain(message: string): void {
+    this.#message = message;
   }
 
   wake(): void {
@@ -142,6 +177,12 @@ export class BuiltinInstance implements Instance, BuiltinContext {
 
   print(text: string): Promise<void> {
     return this.#options.print(text);
+  }
+
+  standardInput(): Promise<Deno.UnixConn> {
+    const { standardInput } = this.#options;
+    if (standardInput === undefined) throw new Error("Cannot read standard input: it is not given");
+    return standardInput();
   }
 
   has(call: CallName): boolean {
@@ -258,6 +299,18 @@ export class BuiltinInstance implements Instance, BuiltinContext {
 
   flush(): Result {
     return this.#call("flush", Status.FATAL, () => this.#component.flush!());
+  }
+
+  async receive(call: Call): Promise<CallMade> {
+    const none = { status: 0, headers: [], body: new Uint8Array(0) };
+    try {
+      const answer = await this.#component.receive?.(call);
+      if (answer !== undefined) return { status: Status.OK, message: "", answer, changes: {} };
+      return { status: Status.FAILED, message: "it takes none", answer: none, changes: {} };
+    } catch (error) {
+      const { message } = error as Error;
+      return { status: Status.FAILED, message, answer: none, changes: {} };
+    }
   }
 
   /** Of the first event of the present call. */

@@ -5,6 +5,7 @@
 import type { CallName } from "../../ffi/recorder_layout.ts";
 import type { ComponentKind } from "../../ffi/layout.ts";
 import type { Batch } from "../event/batch.ts";
+import type { Call, CallMade } from "./call.ts";
 
 /** A status, at once or, from a component that may block, later. */
 export type Result = number | Promise<number>;
@@ -78,4 +79,6 @@ export interface Instance {
   tick(batch: Batch): Result;
   write(batch: Batch): Result;
   flush(): Result;
+  /** Gives a source events from outside; absent where it takes none. */
+  receive?(call: Call): Promise<CallMade>;
 }

@@ -10,7 +10,9 @@ import { CALL_NUMBER, type CallName, SlotLayout } from "../../ffi/recorder_layou
 import { loadShim, type Shim } from "../../ffi/shim.ts";
 import { Arena } from "../event/arena.ts";
 import type { Batch } from "../event/batch.ts";
+import type { Call, CallMade } from "./call.ts";
 import type { Instance, Result, Resume, SavedState } from "./component.ts";
+import { NativeCalls, type PlaceOptions } from "./native_calls.ts";
 import { type ComponentTable, offsetOfCall } from "./plugin_library.ts";
 
 const context = SlotLayout.offset.context;
@@ -273,6 +275,13 @@ export class NativeInstance implements Instance {
 
   flush(): Result {
     return this.#call("flush", null);
+  }
+
+  /** A place for calls of a service or hook. */
+  place(options: PlaceOptions): { make(call: Call): Promise<CallMade>; free(): void } {
+    const calls = new NativeCalls(this.#table, options);
+    const self = () => this.#memory.view.getBigUint64(SlotLayout.offset.self, true);
+    return { make: (call) => calls.make(self(), call), free: () => calls.free() };
   }
 
   #takePreset(): number {

@@ -10,6 +10,10 @@ export interface PluginDescription {
   name: string;
   version: string;
   components: readonly ComponentDescription[];
+  /** Throws what is wrong with settings that fit the component's schema: a `SettingError` where one setting is to blame. */
+  check?: (component: ComponentDescription, config: Record<string, unknown>) => Promise<void>;
+  /** Components that this program was built without, as `kind/name`. */
+  leftOut?: readonly string[] | undefined;
   /** A language runtime that exists once per process. */
   runtime?: "go" | undefined;
 }
@@ -19,6 +23,10 @@ export interface ComponentDescription {
   name: string;
   replayable?: boolean | undefined;
   blocking?: boolean | undefined;
+  /** How often `tick` of a processor or reaction is called, in milliseconds. */
+  tick_ms?: number | undefined;
+  /** Calls that a service or hook takes at once. */
+  concurrency?: number | undefined;
   /** A source that can be run in several cells, each taking a part of the keys. */
   partitioned?: boolean | undefined;
   outputs?: readonly string[] | undefined;
@@ -31,12 +39,21 @@ export const DEFAULT_OUTPUT = "out";
 
 export type Lookup =
   | { plugin: PluginDescription; component: ComponentDescription }
-  | { message: string; suggestion?: string | undefined };
+  | LookupFailure;
 
-/**
- * Finds what `use` names: `plugin/component`, or `plugin` where it has one component of the kind.
- * The message of a failure lacks the place, which the caller adds after it.
- */
+/** Why nothing was found; {@linkcode messageAt} puts the place into it. */
+export interface LookupFailure {
+  message: string;
+  reason?: string;
+  suggestion?: string | undefined;
+}
+
+/** What is wrong at a place of the configuration, such as `pipelines.a.sources.b.use`. */
+export function messageAt({ message, reason }: LookupFailure, place: string): string {
+  return `${message} in ${place}${reason === undefined ? "" : `: ${reason}`}`;
+}
+
+/** Finds what `use` names: `plugin/component`, or `plugin` where it has one component of the kind. */
 export function lookUp(catalog: Catalog, use: string, kind: string): Lookup {
   const [pluginName = "", componentName, ...rest] = use.split("/");
   if (rest.length > 0 || pluginName === "" || componentName === "") {
@@ -60,9 +77,12 @@ export function lookUp(catalog: Catalog, use: string, kind: string): Lookup {
         : contents(plugin),
     };
   }
-  const named = plugin.components.filter(({ name }) => name === componentName);
+  // No name holds "_", which people write for "-".
+  const written = componentName.replaceAll("_", "-");
+  const named = plugin.components.filter(({ name }) => name === written);
   const component = named.find((candidate) => candidate.kind === kind);
   if (component !== undefined) return { plugin, component };
+  if (plugin.leftOut?.includes(`${kind}/${written}`)) return notBuiltIn(plugin, kind, written);
   if (named[0] !== undefined) {
     return {
       message: `Cannot use ${named[0].kind} "${use}" as a ${kind}`,
@@ -72,6 +92,21 @@ export function lookUp(catalog: Catalog, use: string, kind: string): Lookup {
   return {
     message: `Unknown ${kind} "${componentName}" of plugin "${pluginName}"`,
     suggestion: didYouMean(componentName, ofKind.map(({ name }) => name)) ?? contents(plugin),
+  };
+}
+
+function notBuiltIn(
+  { name, components }: PluginDescription,
+  kind: string,
+  component: string,
+): LookupFailure {
+  const included = components.map(({ kind, name }) => `${kind}/${name}`);
+  const wanted = [...included, `${kind}/${component}`].join(",");
+  return {
+    message: `Cannot use ${kind} "${name}/${component}"`,
+    reason: "it is not in this binary, which was built with --builtins " +
+      (included.join(",") || "none"),
+    suggestion: `use a binary with all, or build one with scripts/build --builtins ${wanted}`,
   };
 }
 

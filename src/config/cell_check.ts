@@ -37,14 +37,20 @@ export function checkCells(
   return { refused, diagnostics };
 }
 
+/** Where a pipeline, service or hook stands in the configuration. */
+export function placeOf({ id, service }: ResolvedPipeline): Path {
+  if (service === undefined) return ["pipelines", id];
+  return id.startsWith("hook:") ? ["http", "hooks"] : ["services", service.id];
+}
+
 /** One process has one set of limits. */
 function differences(first: ResolvedPipeline, other: ResolvedPipeline): Fault | undefined {
   const key = (["limits", "restart", "environment"] as const).find((key) =>
     JSON.stringify(first[key]) !== JSON.stringify(other[key])
   );
   return key && {
-    path: ["pipelines", other.id, key],
-    message: `Cannot run pipelines "${first.id}" and "${other.id}" in cell "${first.cell}": ` +
+    path: [...placeOf(other), key],
+    message: `Cannot run "${first.id}" and "${other.id}" in cell "${first.cell}": ` +
       `their ${key} differ`,
     suggestion: "one process has one setting: make them equal or use different cells",
   };
@@ -85,7 +91,9 @@ function goRuntimes(
   return [{
     id,
     fault: {
-      path: ["pipelines", id, `${kind}s`, componentId, "use"],
+      path: second.pipeline.service === undefined
+        ? ["pipelines", id, `${kind}s`, componentId, "use"]
+        : [...placeOf(second.pipeline), "use"],
       message:
         `Cannot use Go plugins "${first.component.plugin}" and "${plugin}" in cell "${cell}": ` +
         `two Go runtimes in one process hang it`,

@@ -59,3 +59,13 @@ export function replaceAt(tree: unknown, path: readonly (string | number)[], val
   const parent = valueAt(tree, path.slice(0, -1)) as Record<string | number, unknown>;
   parent[path[path.length - 1]!] = value;
 }
+
+/** The keys of a JSON pointer into `tree`; an index where the value is a list. */
+export function keysOf(pointer: string, tree: unknown): (string | number)[] {
+  const keys: (string | number)[] = [];
+  for (const part of pointer.split("/").slice(1)) {
+    const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    keys.push(Array.isArray(valueAt(tree, keys)) ? Number(key) : key);
+  }
+  return keys;
+}

@@ -1,9 +1,11 @@
 import type { ErrorObject } from "ajv";
 import type { ComponentDescription, PluginDescription } from "./catalog.ts";
-import { coerceText, replaceAt, typeInWords, valueAt, valueInWords } from "./coerce.ts";
-import { formatInWords, type Validate, validatorOf } from "./component_schema.ts";
+import { coerceText, keysOf, replaceAt, typeInWords, valueAt, valueInWords } from "./coerce.ts";
+import { formatFault, type Validate, validatorOf } from "./component_schema.ts";
 import type { Diagnostic } from "./diagnostic.ts";
+import { checkExpressions } from "./expression_check.ts";
 import type { LoadedConfig } from "./load.ts";
+import { checkSettings } from "./settings_check.ts";
 import { type ConfigSource, formatPath, type Path } from "./source.ts";
 import { closest, didYouMean } from "./suggest.ts";
 
@@ -21,11 +23,12 @@ export interface ComponentUse {
 
 /** The component's final settings, checked against its schema, and what is wrong with them. */
 export async function componentConfig(
-  { config: { plugins }, source }: LoadedConfig,
-  { path, plugin, component, config = {} }: ComponentUse,
+  loaded: LoadedConfig,
+  use: ComponentUse,
 ): Promise<{ config: Json; diagnostics: Diagnostic[] }> {
-  const shared = Object.hasOwn(plugins.use, plugin.name) ? plugins.use[plugin.name]?.config : {};
-  const merged = merge(acceptedBy(component, shared ?? {}), config);
+  const { source } = loaded;
+  const { path, plugin, component } = use;
+  const merged = mergedConfig(loaded, use);
   const schema = component.config_schema;
   if (schema === undefined) return { config: merged, diagnostics: [] };
   let validate: Validate;
@@ -49,11 +52,24 @@ export async function componentConfig(
     const errors = validate(merged);
     const repaired = errors.map((error) => repair(source, merged, { error, locate }));
     if (repaired.includes(true)) continue;
-    return {
-      config: merged,
-      diagnostics: errors.flatMap((error) => explain(source, merged, { error, locate })),
-    };
+    const diagnostics = [
+      ...errors.flatMap((error) => explain(source, merged, { error, locate })),
+      ...await checkExpressions(source, merged, { schema, locate }),
+    ];
+    if (diagnostics.length === 0) {
+      diagnostics.push(...await checkSettings(source, merged, { plugin, component, locate }));
+    }
+    return { config: merged, diagnostics };
   }
+}
+
+/** A component's settings as they are written: those of its plugin that it knows, and its own over them. */
+export function mergedConfig(
+  { config: { plugins } }: LoadedConfig,
+  { plugin, component, config = {} }: Omit<ComponentUse, "path">,
+): Json {
+  const shared = Object.hasOwn(plugins.use, plugin.name) ? plugins.use[plugin.name]?.config : {};
+  return merge(acceptedBy(component, shared ?? {}), config);
 }
 
 /** Reports settings of `plugins.use.NAME.config` that no component of the plugin knows. */
@@ -159,23 +175,32 @@ function explain(source: ConfigSource, config: Json, { error, locate }: Finding)
         }),
       ];
     }
-    case "format":
-      return [
-        source.diagnostic(path, `Expected ${formatInWords(params.format)} for ${where}`),
-      ];
-    default:
-      return [source.diagnostic(path, `Cannot use this value for ${where}: it ${error.message}`)];
+    case "oneOf": {
+      const names = choiceOf(error.schema as unknown as Json[]);
+      if (names === undefined) break;
+      return [source.diagnostic(path, `Expected exactly one of ${names.join(", ")} in ${where}`)];
+    }
+    case "propertyNames": {
+      const key: string = params.propertyName;
+      const at = locate([...keys, key]);
+      return [source.diagnostic(at, `Cannot use the name "${key}" in ${where}`, { at: "key" })];
+    }
+    case "format": {
+      const { words, suggestion } = formatFault(params.format, value);
+      return [source.diagnostic(path, `Expected ${words} for ${where}`, { suggestion })];
+    }
   }
+  return [source.diagnostic(path, `Cannot use this value for ${where}: it ${error.message}`)];
 }
 
-/** The keys of a JSON pointer; an index where the value is a list. */
-function keysOf(pointer: string, config: Json): (string | number)[] {
-  const keys: (string | number)[] = [];
-  for (const part of pointer.split("/").slice(1)) {
-    const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
-    keys.push(Array.isArray(valueAt(config, keys)) ? Number(key) : key);
-  }
-  return keys;
+/** The members of which there has to be one, where a `oneOf` says nothing else. */
+function choiceOf(schemas: readonly Json[]): unknown[] | undefined {
+  const names = schemas.map(({ required, ...rest }) =>
+    Array.isArray(required) && required.length === 1 && Object.keys(rest).length === 0
+      ? required[0]
+      : undefined
+  );
+  return names.includes(undefined) ? undefined : names;
 }
 
 function isGroup(value: unknown): value is Json {

@@ -11,6 +11,8 @@ export interface GraphNode {
   path: Path;
   /** `from`, as written. */
   reads: readonly string[];
+  /** Names of its outputs; those that its settings name too. */
+  outputs: readonly string[];
   /** What `use` names; absent if that could not be found, which was reported. */
   found?: { plugin: PluginDescription; component: ComponentDescription };
 }
@@ -20,10 +22,27 @@ export interface Edge {
   output: number;
 }
 
-/** The names of a component's outputs. */
-export function outputsOf(component: ComponentDescription | undefined): string[] {
-  const outputs = component?.outputs ?? [];
-  return outputs.length > 0 ? [...outputs] : [DEFAULT_OUTPUT];
+/**
+ * The names of a component's outputs: those of its manifest, then the keys of the settings whose schema has
+ * `x-busbar-outputs`.
+ */
+export function outputsOf(
+  component: ComponentDescription | undefined,
+  config: Readonly<Record<string, unknown>> = {},
+): string[] {
+  const outputs = [...component?.outputs ?? []];
+  for (const name of outputSettings(component)) {
+    const value = config[name];
+    if (typeof value === "object" && value !== null) outputs.push(...Object.keys(value));
+  }
+  return outputs.length > 0 ? [...new Set(outputs)] : [DEFAULT_OUTPUT];
+}
+
+/** The settings whose keys are names of outputs. */
+function outputSettings(component: ComponentDescription | undefined): string[] {
+  const properties = component?.config_schema?.["properties"] ?? {};
+  return Object.entries(properties).filter(([, schema]) => schema?.["x-busbar-outputs"] === true)
+    .map(([name]) => name);
 }
 
 /**
@@ -109,8 +128,14 @@ function edgeOf(
       },
     );
   }
-  if (output === undefined || target.found === undefined) return { component: id, output: 0 };
-  const outputs = outputsOf(target.found.component);
+  if (target.found === undefined) return { component: id, output: 0 };
+  const { outputs } = target;
+  if (output === undefined) {
+    if (outputSettings(target.found.component).length === 0) return { component: id, output: 0 };
+    return source.diagnostic(path, `Missing output of ${target.kind} "${id}" in ${where}`, {
+      suggestion: `there are: ${outputs.map((name) => `${id}.${name}`).join(", ")}`,
+    });
+  }
   const number = outputs.indexOf(output);
   if (number >= 0) return { component: id, output: number };
   return source.diagnostic(
@@ -127,13 +152,29 @@ function unread(
   nodes: readonly GraphNode[],
   edges: ReadonlyMap<GraphNode, Edge[]>,
 ): Diagnostic[] {
-  const read = new Set([...edges.values()].flat().map(({ component }) => component));
-  return nodes.filter(({ kind, id }) => kind !== "reaction" && !read.has(id)).map((node) =>
+  const all = [...edges.values()].flat();
+  const read = new Set(all.map(({ component }) => component));
+  const outputs = nodes.filter(({ id }) => read.has(id)).flatMap((node) =>
+    outputSettings(node.found?.component).flatMap((setting) =>
+      node.outputs.flatMap((name, output) => {
+        const path = [...node.path, "config", setting, name];
+        const edge = { component: node.id, output };
+        if (!source.has(path) || all.some((other) => sameEdge(other, edge))) return [];
+        const message = `Nothing reads output "${name}" of ${node.kind} "${node.id}": ` +
+          "its events go nowhere";
+        return [source.diagnostic(path, message, { severity: "warning", at: "key" })];
+      })
+    )
+  );
+  const components = nodes.filter(({ kind, id }) => kind !== "reaction" && !read.has(id)).map((
+    node,
+  ) =>
     source.diagnostic(node.path, `Nothing reads ${node.kind} "${node.id}": its events go nowhere`, {
       severity: "warning",
       at: "key",
     })
   );
+  return [...components, ...outputs];
 }
 
 /** Depth-first: a node comes after all that it reads. */

@@ -1,16 +1,32 @@
-import { type Catalog, lookUp } from "./catalog.ts";
+import { type Catalog, lookUp, messageAt } from "./catalog.ts";
 import { checkCells } from "./cell_check.ts";
-import { checkSharedConfig, componentConfig } from "./component_config.ts";
+import { checkSharedConfig, componentConfig, mergedConfig } from "./component_config.ts";
 import { ConfigError, type Diagnostic, hasErrors, sortDiagnostics } from "./diagnostic.ts";
 import { connect, type Edge, type GraphNode, outputsOf } from "./graph.ts";
 import type { LoadedConfig } from "./load.ts";
 import { pipelineSettings } from "./pipeline_settings.ts";
-import type { BufferSettings, ResolvedComponent, ResolvedPipeline } from "./resolved.ts";
+import { resolveHttp } from "./http_check.ts";
+import type {
+  BufferSettings,
+  ResolvedComponent,
+  ResolvedHttp,
+  ResolvedPipeline,
+} from "./resolved.ts";
 import type { PipelineConfig } from "./schema.ts";
+import { resolveServices } from "./service_check.ts";
 import { formatPath } from "./source.ts";
+import { checkStandardInput } from "./stdin_check.ts";
 import { didYouMean } from "./suggest.ts";
 
 export type { Catalog, ComponentDescription, PluginDescription } from "./catalog.ts";
+
+/** What a configuration comes to. */
+export interface Resolution {
+  /** Services and hooks among them, after the pipelines. */
+  pipelines: ResolvedPipeline[];
+  http?: ResolvedHttp;
+  diagnostics: Diagnostic[];
+}
 
 /**
  * Checks a configuration against the plugins there are, and makes the plan for the cells. Loads
@@ -21,7 +37,7 @@ export type { Catalog, ComponentDescription, PluginDescription } from "./catalog
 export async function resolveConfig(
   loaded: LoadedConfig,
   catalog: Catalog,
-): Promise<{ pipelines: ResolvedPipeline[]; diagnostics: Diagnostic[] }> {
+): Promise<Resolution> {
   const diagnostics = checkPlugins(loaded, catalog);
   const pipelines: ResolvedPipeline[] = [];
   for (const [id, config] of Object.entries(loaded.config.pipelines)) {
@@ -31,10 +47,17 @@ export async function resolveConfig(
     if (!hasErrors(found)) pipelines.push(resolved);
     diagnostics.push(...config.enabled ? found : found.map(asWarning));
   }
+  const services = await resolveServices(loaded, catalog);
+  pipelines.push(...services.units);
+  const http = await resolveHttp(loaded, catalog, pipelines);
+  pipelines.push(...http.units);
+  diagnostics.push(...services.diagnostics, ...http.diagnostics);
   const { refused, diagnostics: shared } = checkCells(loaded, catalog, pipelines);
-  diagnostics.push(...shared);
+  const input = checkStandardInput(loaded, pipelines);
+  diagnostics.push(...shared, ...input.diagnostics);
   return {
-    pipelines: pipelines.filter(({ id }) => !refused.has(id)),
+    pipelines: pipelines.filter(({ id }) => !refused.has(id) && !input.refused.has(id)),
+    ...(http.http && { http: http.http }),
     diagnostics: sortDiagnostics(diagnostics),
   };
 }
@@ -113,6 +136,7 @@ class PipelineChecker {
       if (node.found === undefined) continue;
       components.push(await this.#component(node, { ...node.found, from: edges.get(node) ?? [] }));
     }
+    dropUnreadOutputs(components);
     return { ...pipelineSettings(this.#id, this.#config, this.#loaded.config.cells), components };
   }
 
@@ -122,13 +146,13 @@ class PipelineChecker {
     { use, from }: { use: string; from: readonly string[] },
   ): GraphNode {
     const path = ["pipelines", this.#id, `${kind}s`, id];
-    const node: GraphNode = { id, kind, path, reads: from };
+    const node: GraphNode = { id, kind, path, reads: from, outputs: [] };
     const found = lookUp(this.#catalog, use, kind);
     const where = [...path, "use"];
     const { source, config } = this.#loaded;
     if ("message" in found) {
       this.diagnostics.push(
-        source.diagnostic(where, `${found.message} in ${formatPath(where)}`, {
+        source.diagnostic(where, messageAt(found, formatPath(where)), {
           suggestion: found.suggestion,
         }),
       );
@@ -146,7 +170,9 @@ class PipelineChecker {
         ),
       );
     }
-    return { ...node, found };
+    const given = this.#config[`${kind}s`][id]?.config;
+    const settings = mergedConfig(this.#loaded, { ...found, config: given });
+    return { ...node, found, outputs: outputsOf(found.component, settings) };
   }
 
   #checkPartitions(nodes: readonly GraphNode[]): void {
@@ -162,7 +188,7 @@ class PipelineChecker {
   }
 
   async #component(
-    { id, kind, path }: GraphNode,
+    { id, kind, path, outputs }: GraphNode,
     { plugin, component, from }: NonNullable<GraphNode["found"]> & { from: Edge[] },
   ): Promise<ResolvedComponent> {
     const entry = this.#config[`${kind}s`][id];
@@ -180,13 +206,26 @@ class PipelineChecker {
       component: component.name,
       config,
       from,
-      outputs: kind === "reaction" ? [] : outputsOf(component),
+      outputs: kind === "reaction" ? [] : [...outputs],
       blocking: component.blocking ?? false,
       replayable: component.replayable ?? false,
+      ...(plugin.name === "builtin" && component.tick_ms !== undefined
+        ? { tickMs: component.tick_ms }
+        : {}),
       ...(kind === "source" ? { buffer: bufferOf(this.#config.sources[id]!) } : {}),
       ...(kind === "reaction" ? { delivery: deliveryOf(this.#config.reactions[id]!) } : {}),
       ...(kind === "processor" ? { delivery: deliveryOf(this.#config.processors[id]!) } : {}),
     };
+  }
+}
+
+/** Built-in components do without the outputs behind the last one that is read; plugins always have all of theirs. */
+function dropUnreadOutputs(components: readonly ResolvedComponent[]): void {
+  for (const component of components) {
+    if (component.plugin !== "builtin") continue;
+    const read = components.flatMap(({ from }) => from)
+      .filter((edge) => edge.component === component.id).map(({ output }) => output + 1);
+    component.outputs.splice(Math.max(1, ...read));
   }
 }
 

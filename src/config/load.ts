@@ -61,7 +61,7 @@ function load(options: LoadOptions): LoadedConfig {
   ]));
   const checked = checkSchema(source, tree);
   diagnostics.push(...checked.diagnostics);
-  if (checked.config !== undefined) diagnostics.push(...checkServer(source, checked.config.server));
+  if (checked.config !== undefined) diagnostics.push(...checkAddresses(source, checked.config));
   sortDiagnostics(diagnostics);
   if (checked.config === undefined || hasErrors(diagnostics)) {
     throw new ConfigError(file, diagnostics);
@@ -81,14 +81,25 @@ function readConfigFile(path: string): string {
 }
 
 /** An address that other machines reach needs TLS, which this version has not, or a clear word. */
-function checkServer(source: ConfigSource, server: Config["server"]): Diagnostic[] {
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/i.test(server.host);
-  if (!server.enabled || server.insecure || loopback) return [];
-  const message =
-    `Cannot listen on server.host "${server.host}": other machines reach it without TLS`;
-  return [source.diagnostic(["server", "host"], message, {
-    suggestion: "use 127.0.0.1, or allow it with server.insecure: true",
-  })];
+function checkAddresses(
+  source: ConfigSource,
+  { server, http }: Pick<Config, "server" | "http">,
+): Diagnostic[] {
+  const listeners = [
+    ...(server.enabled ? [{ path: ["server"], ...server }] : []),
+    ...(http === undefined || http.listen.tls !== undefined
+      ? []
+      : [{ path: ["http", "listen"], ...http.listen }]),
+  ];
+  return listeners.flatMap(({ path, host, insecure }) => {
+    const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/i.test(host);
+    if (insecure || loopback) return [];
+    const name = path.join(".");
+    const message = `Cannot listen on ${name}.host "${host}": other machines reach it without TLS`;
+    return [source.diagnostic([...path, "host"], message, {
+      suggestion: `use 127.0.0.1, or allow it with ${name}.insecure: true`,
+    })];
+  });
 }
 
 function resolvePaths(config: Config, source: ConfigSource, folder: string): void {
@@ -103,6 +114,12 @@ function resolvePaths(config: Config, source: ConfigSource, folder: string): voi
   plugins.preload = plugins.preload.map((path, index) =>
     path.includes("/") ? absolute(path, ["plugins", "preload", index]) : path
   );
+  const tls = config.http?.listen.tls;
+  if (tls !== undefined) {
+    for (const key of ["certificate", "key"] as const) {
+      tls[key] = absolute(tls[key], ["http", "listen", "tls", key]);
+    }
+  }
   for (const [name, entry] of Object.entries(plugins.use)) {
     if (entry.path !== undefined) {
       entry.path = absolute(entry.path, ["plugins", "use", name, "path"]);

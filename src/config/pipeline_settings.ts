@@ -1,15 +1,18 @@
 import type { ResolvedPipeline } from "./resolved.ts";
 import type { Config, PipelineConfig } from "./schema.ts";
 
+/** Of a pipeline's settings, those of the process it runs in. */
+type CellSettings = Pick<
+  ResolvedPipeline,
+  "limits" | "restart" | "timeouts" | "environment" | "shutdownTimeoutMs"
+>;
+
 /** A pipeline's settings over the defaults of `cells`, in the words and units of the program. */
 export function pipelineSettings(
   id: string,
   pipeline: PipelineConfig,
   cells: Config["cells"],
 ): Omit<ResolvedPipeline, "components"> {
-  const limits = over(cells.limits, pipeline.limits);
-  const restart = over(cells.restart, pipeline.restart);
-  const timeouts = over(cells.timeouts, pipeline.timeouts);
   const { batch } = pipeline;
   return {
     id,
@@ -28,6 +31,21 @@ export function pipelineSettings(
       maxBytes: pipeline.dead_letters.max_bytes,
       maxAgeMs: pipeline.dead_letters.max_age,
     },
+    ...cellSettings(pipeline, cells),
+  };
+}
+
+/** Settings of a process, over the defaults of `cells`. */
+export function cellSettings(
+  own: Pick<PipelineConfig, "limits" | "restart" | "environment" | "shutdown_timeout"> & {
+    timeouts?: Partial<PipelineConfig["timeouts"]> | undefined;
+  },
+  cells: Config["cells"],
+): CellSettings {
+  const limits = over(cells.limits, own.limits);
+  const restart = over(cells.restart, own.restart);
+  const timeouts = over(cells.timeouts, own.timeouts);
+  return {
     limits: {
       memoryBytes: limits.memory,
       descriptors: limits.descriptors,
@@ -46,8 +64,8 @@ export function pipelineSettings(
       stopMs: timeouts.stop,
       healthMs: timeouts.health,
     },
-    environment: pipeline.environment ?? cells.environment,
-    shutdownTimeoutMs: pipeline.shutdown_timeout ?? cells.shutdown_timeout,
+    environment: own.environment ?? cells.environment,
+    shutdownTimeoutMs: own.shutdown_timeout ?? cells.shutdown_timeout,
   };
 }
 

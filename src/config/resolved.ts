@@ -40,12 +40,65 @@ export interface ResolvedPipeline {
   shutdownTimeoutMs: number;
   /** In topological order: what a component reads from stands before it. Sources come first. */
   components: ResolvedComponent[];
+  /** For a service or hook, which runs in a cell as a pipeline does, but answers calls; its one component is it. */
+  service?: ServiceSettings;
+}
+
+/** The listener for requests. */
+export interface ResolvedHttp {
+  listen: {
+    host: string;
+    port: number;
+    tls: { certificate: string; key: string } | null;
+  };
+  limits: {
+    headerBytes: number;
+    bodyBytes: number;
+    timeMs: number;
+    requests: number;
+    memoryBytes: number;
+  };
+  /** In the order in which they are called. */
+  hooks: ResolvedHook[];
+  routes: ResolvedRoute[];
+}
+
+export interface ResolvedHook {
+  id: string;
+  /** Its place in the configuration. */
+  index: number;
+  /** A built-in one, by the name of its component, with its settings; or the id that the cells know it by. */
+  hook: { builtin: string; config: Record<string, unknown> } | { unit: string };
+}
+
+export interface ResolvedRoute {
+  path: string;
+  methods: string[];
+  target:
+    | { call: "execute" | "handle"; unit: string }
+    | { call: "receive"; pipeline: string; source: string };
+  /** Ids of the hooks that see its requests. */
+  hooks: string[];
+}
+
+/** How a service or hook is called. */
+export interface ServiceSettings {
+  /** Its id in the configuration. */
+  id: string;
+  timeoutMs: number;
+  /** Bytes of a request's and of an answer's body, at most. */
+  maxInput: number;
+  maxOutput: number;
+  /** Calls at once. */
+  concurrency: number;
+  /** Calls that may wait for others. */
+  queue: number;
 }
 
 export interface ResolvedComponent {
   /** Unique in its pipeline. */
   id: string;
-  kind: "source" | "processor" | "reaction";
+  kind: "source" | "processor" | "reaction" | "service" | "hook";
   /** Name of the plugin, `builtin` for what is inside the binary. */
   plugin: string;
   /** Name of the component within the plugin. */
@@ -58,6 +111,8 @@ export interface ResolvedComponent {
   outputs: string[];
   /** Its calls may block, so they are made on the thread pool. */
   blocking: boolean;
+  /** Of a built-in component: how often its `tick` is called; without it only after a wake. */
+  tickMs?: number;
   /** It can go back to a position that it gave earlier. */
   replayable: boolean;
   /** Sources only; null = what is polled is kept in memory alone. */

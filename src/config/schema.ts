@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { httpFields, serviceFields } from "./service_schema.ts";
 import { atLeastOne, duration, ID_PATTERN, listOf, named, size } from "./fields.ts";
 
 /** The settings of a component or plugin; checked against the plugin's own schema later. */
@@ -100,6 +101,33 @@ const processor = z.strictObject({ use, from, config: componentConfig.optional()
 
 const reaction = z.strictObject({ use, from, config: componentConfig.optional(), ...delivery });
 
+const own = {
+  limits: z.strictObject(limits).partial().optional(),
+  restart: z.strictObject(restart).partial().optional(),
+  environment: environment.optional(),
+  shutdown_timeout: shutdownTimeout.optional(),
+};
+
+const service = z.strictObject({
+  use: use.describe("plugin/component of a service or hook"),
+  config: componentConfig.optional(),
+  ...serviceFields,
+  ...own,
+  timeouts: z.strictObject(timeouts).omit({ call: true }).partial().optional(),
+});
+
+const hook = service.extend({
+  id: z.string().regex(ID_PATTERN).optional()
+    .describe("What routes call it; its component, as use names it, by default"),
+  use: use.describe("plugin/component of a hook, such as builtin/auth"),
+});
+
+const http = z.strictObject({
+  ...httpFields,
+  hooks: z.array(hook).default([])
+    .describe("What sees requests before they are answered, and answers after, in this order"),
+});
+
 const pipeline = z.strictObject({
   enabled: z.boolean().default(true),
   cell: z.string().regex(ID_PATTERN).optional()
@@ -128,11 +156,8 @@ const pipeline = z.strictObject({
       "Older ones are removed",
     ),
   }).prefault({}),
-  limits: z.strictObject(limits).partial().optional(),
-  restart: z.strictObject(restart).partial().optional(),
+  ...own,
   timeouts: z.strictObject(timeouts).partial().optional(),
-  environment: environment.optional(),
-  shutdown_timeout: shutdownTimeout.optional(),
   sources: atLeastOne(source, "source"),
   processors: named(processor).default({}),
   queries: z.record(z.string(), z.unknown()).optional()
@@ -185,12 +210,18 @@ export const configSchema = z.strictObject({
   plugins: plugins.prefault({}),
   cells: cells.prefault({}).describe("Defaults for the processes of all pipelines"),
   pipelines: named(pipeline).default({}),
+  services: named(service).default({}).describe("Plugins that answer calls"),
+  http: http.optional().describe("A listener for requests that services and sources answer"),
+  tests: z.array(z.unknown()).optional()
+    .describe("Config tests, which busbar test runs; they may stand in a file of their own"),
 });
 
 /** A checked configuration: durations in milliseconds, sizes in bytes, defaults filled in. */
 export type Config = z.output<typeof configSchema> & { data_dir: string };
 
 export type PipelineConfig = Config["pipelines"][string];
+export type ServiceConfig = Config["services"][string];
+export type HttpConfig = NonNullable<Config["http"]>;
 
 const INTERPOLATION = "\\$\\{.+\\}";
 

@@ -1,5 +1,6 @@
 import { LineCounter } from "yaml";
 import type { Diagnostic } from "./diagnostic.ts";
+import { scalarOffsets } from "./scalar_offsets.ts";
 
 /** Keys and indexes from the root of the configuration to a value. */
 export type Path = readonly (string | number)[];
@@ -82,6 +83,26 @@ export class ConfigSource {
     const found = this.#build(message, { ...options, path });
     if (place?.origin !== undefined) return { ...found, file: place.origin };
     return range === undefined ? found : { ...found, ...this.#locate(range) };
+  }
+
+  /**
+   * A diagnostic about a part of a text: from `start` to before `end` of the value at `path`. Points at the whole value
+   * where the file does not hold that text as it is.
+   */
+  diagnosticIn(
+    path: Path,
+    part: { text: string; start: number; end: number },
+    { message, ...options }: DiagnosticOptions & { message: string },
+  ): Diagnostic {
+    const found = this.diagnostic(path, message, options);
+    const place = this.place(path);
+    if (place?.value === undefined || place.origin !== undefined) return found;
+    const [from, to] = place.value;
+    const offsets = scalarOffsets(this.#text.slice(from, to), part.text);
+    const start = offsets?.[part.start];
+    if (offsets === undefined || start === undefined) return found;
+    const last = offsets[Math.max(part.start, part.end - 1)] ?? start;
+    return { ...found, ...this.#locate([from + start, from + last + 1]) };
   }
 
   /** A diagnostic about a piece of the text itself. */

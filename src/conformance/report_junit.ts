@@ -1,3 +1,4 @@
+import { escapeXml } from "../xml.ts";
 import { countsOf, type Outcome, type Report } from "./report.ts";
 
 /**
@@ -11,7 +12,7 @@ export function reportAsJunit(report: Report): string {
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="${
-      escape(`${name} ${version ?? ""}`.trim())
+      escapeXml(`${name} ${version ?? ""}`.trim())
     }" tests="${report.outcomes.length}" ` +
     `failures="${failed}" time="${secondsOf(report.outcomes)}">`,
     ...[...suites].flatMap(([suite, outcomes]) => suiteLines(`${name}.${suite}`, outcomes, report)),
@@ -29,11 +30,11 @@ function suiteLines(name: string, outcomes: readonly Outcome[], report: Report):
   const skipped = outcomes.filter(({ verdict }) => verdict === "not applicable").length;
   return [
     `  <testsuite name="${
-      escape(name)
+      escapeXml(name)
     }" tests="${outcomes.length}" failures="${failed}" errors="0" ` +
     `skipped="${skipped}" time="${secondsOf(outcomes)}">`,
     "    <properties>",
-    `      <property name="file" value="${escape(report.plugin.path)}"/>`,
+    `      <property name="file" value="${escapeXml(report.plugin.path)}"/>`,
     `      <property name="seed" value="${report.seed}"/>`,
     "    </properties>",
     ...outcomes.flatMap((outcome) => caseLines(name, outcome)),
@@ -43,19 +44,19 @@ function suiteLines(name: string, outcomes: readonly Outcome[], report: Report):
 
 function caseLines(suite: string, outcome: Outcome): string[] {
   const { check, proves, seen, verdict, reproduce, duration } = outcome;
-  const start = `    <testcase classname="${escape(suite)}" name="${escape(check)}" time="${
+  const start = `    <testcase classname="${escapeXml(suite)}" name="${escapeXml(check)}" time="${
     duration.toFixed(3)
   }">`;
   const body = isFailure(outcome)
     ? [
-      `      <failure message="${escape(firstLine(seen))}" type="${escape(check)}">` +
-      `${escape(`${proves}\n${seen}\nAgain: ${reproduce}`)}</failure>`,
+      `      <failure message="${escapeXml(firstLine(seen))}" type="${escapeXml(check)}">` +
+      `${escapeXml(`${proves}\n${seen}\nAgain: ${reproduce}`)}</failure>`,
     ]
     : verdict === "not applicable"
-    ? [`      <skipped message="${escape(seen)}"/>`]
+    ? [`      <skipped message="${escapeXml(seen)}"/>`]
     : [];
   const warning = verdict === "failed" && !isFailure(outcome)
-    ? [`      <system-out>${escape(`Warning: ${seen}\nAgain: ${reproduce}`)}</system-out>`]
+    ? [`      <system-out>${escapeXml(`Warning: ${seen}\nAgain: ${reproduce}`)}</system-out>`]
     : [];
   return [start, ...body, ...warning, "    </testcase>"];
 }
@@ -70,20 +71,4 @@ function secondsOf(outcomes: readonly Outcome[]): string {
 
 function firstLine(text: string): string {
   return text.split("\n", 1)[0]!;
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
-
-/** Text for an element or an attribute; characters that XML 1.0 does not have become U+FFFD. */
-function escape(text: string): string {
-  return text.toWellFormed()
-    // deno-lint-ignore no-control-regex
-    .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd")
-    .replace(/[&<>"']/g, (char) => ENTITIES[char]!);
 }

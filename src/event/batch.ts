@@ -50,6 +50,11 @@ export class Batch {
   readonly positionWords: Int32Array;
   /** One batch for each output while a processor works on this one. */
   outputs: readonly Batch[] = NONE;
+  /**
+   * The JSON objects and lists that payloads are, by the index of their record, as far as whoever wrote it knows them. They spare
+   * the next component in this process to parse them again; nobody changes them.
+   */
+  values: (object | undefined)[] = [];
   #head: Arena;
   #arena: Arena | null = null;
   /** The two words of the arena's address. */
@@ -166,6 +171,11 @@ export class Batch {
     this.#words[ID] = value;
   }
 
+  /** When the events that it stems from left their source, as performance.now() has it; 0: not known. */
+  get leftAt(): number {
+    return 0;
+  }
+
   /** Time of a tick, nanoseconds since 1970. */
   get now(): bigint {
     return this.#longs[at.now >> 3]!;
@@ -221,6 +231,7 @@ export class Batch {
     words[DONE] = 0;
     words[CURSOR] = 0;
     words[CURSOR + 1] = 0;
+    if (this.values.length > 0) this.values = [];
     if ((words[LOAN]! | words[LOAN + 1]!) !== 0) this.#takeBack();
   }
 
@@ -269,6 +280,7 @@ export class Batch {
     this.#words[CAPACITY + 1] = 0;
     this.length = end - offset;
     this.outputs = NONE;
+    this.values = offset === 0 ? base.values : [];
     this.#words[COUNT] = count;
     this.#words[LOAN] = this.#words[LOAN + 1] = 0;
     this.rewind();

@@ -55,10 +55,11 @@ export function append(batch: Batch, event: EventInit, origin?: Origin): boolean
   view.setUint32(offset + at.payload_length, payload.length, true);
   view.setUint32(offset + at.attributes_length, attributes.length, true);
   view.setUint32(offset + at.flags, event.flags ?? 0, true);
-  bytes.set(key, offset + HEADER);
+  // Calls that have nothing to do would cost as much as the others.
+  if (key.length > 0) bytes.set(key, offset + HEADER);
   bytes.set(payload, offset + HEADER + key.length);
-  bytes.set(attributes, offset + HEADER + key.length + payload.length);
-  bytes.fill(0, offset + used, offset + size);
+  if (attributes.length > 0) bytes.set(attributes, offset + used - attributes.length);
+  for (let at = offset + used; at < offset + size; at++) bytes[at] = 0;
   batch.length = offset + size;
   batch.count++;
   if (!origin) batch.nextSequence = sequence + 1;

@@ -1,11 +1,14 @@
 import {
   type Actor,
   ControlError,
+  type Execution,
+  type ExecutionOutcome,
   type HostControl,
   type PipelineAction,
   type PipelineOutcome,
   type PluginAction,
   type PluginOutcome,
+  type ServiceAction,
 } from "../admin/control.ts";
 import type { PluginView } from "../admin/plugins.ts";
 import type { PipelineView } from "../cell/pipeline_view.ts";
@@ -20,6 +23,8 @@ import { audited } from "./audited.ts";
 import { CellSteering, isHeld } from "./cell_steering.ts";
 import { LetterControl } from "./letter_control.ts";
 import { BUILTIN } from "./plugin_set.ts";
+import { ServiceCalls } from "./service_calls.ts";
+import { capitalTitleOf, titleOf, unitName } from "./units.ts";
 
 /** Exchanges versions of plugins while they run. */
 export interface Reloader {
@@ -37,6 +42,9 @@ export interface ControlOptions {
   plugins: () => readonly PluginView[];
   reloader: Reloader;
 }
+
+/** A pipeline, service or hook, and what is wanted of it. */
+type SteeredView = PipelineView & { desired: DesiredState };
 
 const WANTED: Record<PipelineAction, DesiredState> = {
   start: "running",
@@ -56,6 +64,7 @@ export class RunningControl implements HostControl {
   readonly #supervisor: Supervisor;
   readonly #letters: LetterControl;
   readonly #cells: CellSteering;
+  readonly #services: ServiceCalls;
   /** One change at a time, so that none undoes half of another. */
   readonly #turns = new Turns();
 
@@ -64,6 +73,7 @@ export class RunningControl implements HostControl {
     this.#store = options.store;
     this.#supervisor = options.supervisor;
     this.#cells = new CellSteering(options.supervisor);
+    this.#services = new ServiceCalls(options.supervisor);
     this.#letters = new LetterControl(options.dataDirectory, {
       store: options.store,
       configured: () => options.supervisor.pipelines().map(({ id }) => id),
@@ -76,24 +86,29 @@ export class RunningControl implements HostControl {
   }
 
   /** Pipelines as the API shows them: with what is wanted of them. */
-  pipelines(): (PipelineView & { desired: DesiredState })[] {
-    const pipelines = this.#supervisor.pipelines();
-    const blocked = this.#cells.members(this.#blocked(pipelines).map(({ id }) => id));
-    return pipelines.map((pipeline) => ({
-      ...pipeline,
-      desired: blocked.includes(pipeline.id) ? "stopped" : this.#desired(pipeline.id),
+  pipelines(): SteeredView[] {
+    return this.units().filter(({ id }) => unitName(id).kind === "pipeline");
+  }
+
+  /** The same with services and hooks, each by the id that cells know it by. */
+  units(): SteeredView[] {
+    const units = this.#supervisor.units();
+    const blocked = this.#cells.members(this.#blocked(units).map(({ id }) => id));
+    return units.map((unit) => ({
+      ...unit,
+      desired: blocked.includes(unit.id) ? "stopped" : this.#desired(unit.id),
     }));
   }
 
-  /** Says in the log which pipelines are not started, since nobody may remember why. */
+  /** Says in the log what is not started, since nobody may remember why. */
   reportHeld(): void {
-    for (const { id, status, desired } of this.pipelines()) {
+    for (const { id, status, desired } of this.units()) {
       if (status === "disabled" || desired === "running") continue;
       const plugin = this.#disabledFor(id);
       const why = plugin === undefined
-        ? `it was ${desired}; "busbar pipeline start ${id}" starts it`
+        ? `it was ${desired}; "busbar ${startCommand(id)}" starts it`
         : `plugin "${plugin}" was disabled; "busbar enable ${plugin}" allows it again`;
-      const text = `Pipeline "${id}" is not started: ${why}`;
+      const text = `${capitalTitleOf(id)} is not started: ${why}`;
       logText(["busbar", "host"], "warning", { text, properties: { pipeline: id } });
     }
   }
@@ -137,14 +152,18 @@ export class RunningControl implements HostControl {
   }
 
   pipeline(id: string, action: PipelineAction, who: Actor): Promise<PipelineOutcome> {
-    this.#view(id);
-    const state = () => this.#pipelineOutcome(id);
-    return this.#turns.take(() =>
-      audited(this.#store, { who, action: `pipeline.${action}`, target: id, state }, async () => {
-        await this.#actOnPipeline(id, action);
-        return this.#pipelineOutcome(id);
-      })
-    );
+    if (!this.pipelines().some((pipeline) => pipeline.id === id)) {
+      throw new ControlError(404, "PipelineNotFound", `Unknown pipeline "${id}"`);
+    }
+    return this.#steer(id, action, who);
+  }
+
+  service(name: string, action: ServiceAction, who: Actor): Promise<PipelineOutcome> {
+    const id = name.startsWith("hook:") ? name : `service:${name}`;
+    if (!this.units().some((unit) => unit.id === id)) {
+      throw new ControlError(404, "ServiceNotFound", `Unknown service "${name}"`);
+    }
+    return this.#steer(id, action, who);
   }
 
   letters<T>(
@@ -165,6 +184,14 @@ export class RunningControl implements HostControl {
     return this.#letters.drop(pipeline, query, who);
   }
 
+  serviceLimits(id: string): { maxInput: number } {
+    return this.#services.find(id).service;
+  }
+
+  execute(id: string, execution: Execution): Promise<ExecutionOutcome> {
+    return this.#services.execute(id, execution);
+  }
+
   audit(page: LetterPage): AuditEntry[] {
     return this.#store.auditLog(page);
   }
@@ -174,7 +201,7 @@ export class RunningControl implements HostControl {
     if (action === "disable" || action === "enable") {
       this.#store.setEnabled(name, action === "enable");
     } else await refusing("ReloadFailed", () => this.#exchange(name, action));
-    const pipelines = this.#supervisor.pipelines();
+    const pipelines = this.#supervisor.units();
     const users = pipelines.filter(({ components }) =>
       components.some(({ plugin }) => plugin === name)
     );
@@ -203,9 +230,21 @@ export class RunningControl implements HostControl {
     }
   }
 
-  async #actOnPipeline(id: string, action: PipelineAction): Promise<void> {
+  #steer(id: string, action: PipelineAction, who: Actor): Promise<PipelineOutcome> {
+    const { kind, name } = unitName(id);
+    const state = () => this.#outcome(id);
+    const change = { who, action: `${kind}.${action}`, target: name, state };
+    return this.#turns.take(() =>
+      audited(this.#store, change, async () => {
+        await this.#actOnUnit(id, action);
+        return this.#outcome(id);
+      })
+    );
+  }
+
+  async #actOnUnit(id: string, action: PipelineAction): Promise<void> {
     const members = this.#cells.members([id]);
-    this.#check(this.#view(id), action);
+    this.#check(id, action);
     const before = new Map(members.map((member) => [member, this.#desired(member)]));
     this.#store.setDesired(new Map(members.map((member) => [member, WANTED[action]])));
     try {
@@ -218,9 +257,10 @@ export class RunningControl implements HostControl {
   }
 
   /** Whether the action makes sense. */
-  #check({ id, status }: PipelineView, action: PipelineAction): void {
+  #check(id: string, action: PipelineAction): void {
+    const { status } = this.#outcome(id);
     const refuse = (code: string, why: string): never => {
-      throw new ControlError(409, code, `Cannot ${action} pipeline "${id}": ${why}`);
+      throw new ControlError(409, code, `Cannot ${action} ${titleOf(id)}: ${why}`);
     };
     if (status === "disabled") refuse("SetInConfiguration", "the configuration disables it");
     const plugin = this.#disabledFor(id);
@@ -235,14 +275,8 @@ export class RunningControl implements HostControl {
     }
   }
 
-  #view(id: string): PipelineView {
-    const view = this.#supervisor.pipelines().find((pipeline) => pipeline.id === id);
-    if (view !== undefined) return view;
-    throw new ControlError(404, "PipelineNotFound", `Unknown pipeline "${id}"`);
-  }
-
-  #desired(pipeline: string): DesiredState {
-    return this.#store.desiredStates().get(pipeline) ?? "running";
+  #desired(unit: string): DesiredState {
+    return this.#store.desiredStates().get(unit) ?? "running";
   }
 
   /** Those that use a plugin which is disabled. */
@@ -255,21 +289,29 @@ export class RunningControl implements HostControl {
   /** The disabled plugin that keeps the pipeline's cells from being started, if there is one. */
   #disabledFor(id: string): string | undefined {
     const members = this.#cells.members([id]);
-    return this.#supervisor.pipelines().filter((pipeline) => members.includes(pipeline.id))
+    return this.#supervisor.units().filter((pipeline) => members.includes(pipeline.id))
       .flatMap(({ components }) => components.map(({ plugin }) => plugin))
       .find((plugin) => !this.#store.isEnabled(plugin));
   }
 
-  #pipelineOutcome(id: string): PipelineOutcome {
-    const { status, desired } = this.pipelines().find((pipeline) => pipeline.id === id) ??
+  #outcome(id: string): PipelineOutcome {
+    const { status, desired } = this.units().find((unit) => unit.id === id) ??
       { status: "gone", desired: "stopped" };
-    return { id, status, desired };
+    return { id: unitName(id).name, status, desired };
   }
 
   #pluginOutcome(name: string, pipelines: string[]): PluginOutcome {
     const { version, digest } = this.#store.current(name) ?? { version: null, digest: null };
     return { name, enabled: this.#store.isEnabled(name), version, digest, pipelines };
   }
+}
+
+/** The command that starts it. */
+function startCommand(id: string): string {
+  const { kind, name } = unitName(id);
+  return kind === "pipeline"
+    ? `pipeline start ${name}`
+    : `service start ${kind === "hook" ? id : name}`;
 }
 
 /** Makes whatever goes wrong an answer that says it. */

@@ -18,6 +18,10 @@ import { RunningControl } from "./control.ts";
 import { prepareDataDirectory } from "./data_directory.ts";
 import { type Plan, usedPlugins } from "./plan.ts";
 import { Reloads } from "./reload/reloads.ts";
+import { HttpListener } from "./http_listener.ts";
+import { serviceSource } from "./service_calls.ts";
+import type { ServiceSource } from "../admin/services.ts";
+import { capitalTitleOf } from "./units.ts";
 import { keepRolledBack } from "./reload/rolled_back.ts";
 import { RunningPlan } from "./reload/running_plan.ts";
 import { StartError } from "./start_error.ts";
@@ -65,12 +69,14 @@ export async function runHost(
   const stored = await storePlugins(plan, { dataDirectory: config.data_dir, store });
   const supervisor = await createSupervisor(config, plan, { store, stored });
   const servers: AdminServer[] = [];
+  const http = new HttpListener(supervisor);
   try {
     const { data_dir: dataDirectory } = config;
     const running = new RunningPlan({ loaded, plan, stored }, {
       dataDirectory,
       supervisor,
       history: store,
+      http,
     });
     await running.removeOldVersions();
     await using reloads = await Reloads.start(running, {
@@ -86,7 +92,9 @@ export async function runHost(
       plugins: () => running.pluginViews(),
       reloader: reloads.plugins,
     });
-    const address = listen(config, { servers, control });
+    const services = serviceSource(supervisor, { control, http });
+    const address = listen(config, { servers, control, services });
+    await startHttp(http, plan);
     supervisor.start();
     control.reportHeld();
     announce(plan, address);
@@ -96,6 +104,7 @@ export async function runHost(
     getLogger(CATEGORY).info("busbar stopping", { reason });
     const end = reason === "done" ? outcome(supervisor) : "stopped";
     control.close();
+    await http.close();
     await supervisor.stop();
     getLogger(CATEGORY).info("busbar stopped", { end });
     return end;
@@ -103,7 +112,7 @@ export async function runHost(
     await supervisor.stop();
     throw error;
   } finally {
-    await Promise.all(servers.map((server) => server.close()));
+    await Promise.all([...servers, http].map((server) => server.close()));
   }
 }
 
@@ -141,7 +150,7 @@ async function createSupervisor(
       isHeld: (pipeline) => isHeld(store, pipeline),
       onStatus: (pipeline, status) =>
         logText(CATEGORY, status === "failed" ? "error" : "info", {
-          text: `Pipeline "${pipeline}" is ${status}`,
+          text: `${capitalTitleOf(pipeline)} is ${status}`,
           properties: { pipeline, status },
         }),
     });
@@ -175,10 +184,14 @@ async function storePlugins(
 /** Serves the API on the admin socket and, unless it is off, over HTTP; gives the address of the latter. */
 function listen(
   { data_dir: dataDirectory, server }: Config,
-  { servers, control }: { servers: AdminServer[]; control: RunningControl },
+  { servers, control, services }: {
+    servers: AdminServer[];
+    control: RunningControl;
+    services: ServiceSource;
+  },
 ): string | undefined {
   const { host, port } = server;
-  const shown = { pipelines: control, plugins: control, control };
+  const shown = { pipelines: control, plugins: control, services, control };
   try {
     const socket = createApp({ ...shown, who: "admin socket", host: "localhost" });
     servers.push(serveAdminSocket(socket, dataDirectory));
@@ -189,6 +202,16 @@ function listen(
   } catch (cause) {
     throw new StartError((cause as Error).message, { cause });
   }
+}
+
+/** Listens for requests, where the configuration says so. */
+async function startHttp(http: HttpListener, plan: Plan): Promise<void> {
+  try {
+    await http.apply(plan.http);
+  } catch (cause) {
+    throw new StartError((cause as Error).message, { cause });
+  }
+  if (http.address !== undefined) console.error(`busbar answers requests on ${http.address}`);
 }
 
 /** Logs what is worth a word, but stops nothing. */
@@ -211,7 +234,7 @@ function announce({ pipelines, plugins }: Plan, address: string | undefined): vo
     version,
     build: buildId,
     pid: Deno.pid,
-    pipelines: pipelines.filter(({ enabled }) => enabled).length,
+    pipelines: pipelines.filter(({ enabled, service }) => enabled && !service).length,
     plugins: plugins.plugins.length,
     ...(address === undefined ? {} : { address }),
   });

@@ -7,6 +7,7 @@ import {
   type PipelineOutcome,
   type PluginAction,
   type PluginOutcome,
+  type ServiceAction,
 } from "../admin/control.ts";
 import type { AuditEntry } from "../store/audit.ts";
 import { lockDataDirectory } from "../store/host_lock.ts";
@@ -91,6 +92,18 @@ class OfflineControl implements HostControl {
 
   dropLetters(pipeline: string, query: LetterQuery, who: Actor): number {
     return this.#letters.drop(pipeline, query, who);
+  }
+
+  service(name: string, action: ServiceAction): Promise<PipelineOutcome> {
+    throw this.#idle(`${action} service "${name}"`);
+  }
+
+  serviceLimits(id: string): never {
+    throw this.#idle(`execute service "${id}"`);
+  }
+
+  execute(id: string): never {
+    return this.serviceLimits(id);
   }
 
   audit(page: LetterPage): AuditEntry[] {

@@ -19,10 +19,10 @@ export async function checkState(
 ): Promise<{ checked: number; problems: StateProblem[] }> {
   const databases = [
     { path: HostStore.pathIn(dataDirectory), open: () => HostStore.open(dataDirectory) },
-    ...pipelineDatabases(dataDirectory).map(({ path }) => ({
-      path,
-      open: () => PipelineStore.open(path),
-    })),
+    ...[
+      ...pipelineDatabases(dataDirectory).map(({ path }) => path),
+      ...serviceDatabases(dataDirectory),
+    ].map((path) => ({ path, open: () => PipelineStore.open(path) })),
   ].filter(({ path }) => exists(path));
   const copies = storedCopies(dataDirectory);
   const problems = databases.flatMap(({ path, open }) => checkDatabase(path, open));
@@ -59,6 +59,12 @@ function isUseless(store: PipelineStore | HostStore, problems: string[]): boolea
     if (error instanceof StoreError) return true;
     throw error;
   }
+}
+
+/** Where services and hooks keep what they save. */
+function serviceDatabases(dataDirectory: string): string[] {
+  return ["services", "hooks"].map((kind) => join(dataDirectory, kind))
+    .flatMap((folder) => names(folder).map((id) => join(folder, id, "pipeline.db")));
 }
 
 /** Folders of the copies, which are named by their digests. */

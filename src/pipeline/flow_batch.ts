@@ -25,6 +25,10 @@ export class FlowBatch extends Batch {
     super(options);
     this.owner = owner;
   }
+
+  override get leftAt(): number {
+    return this.base === null ? this.entry?.leftAt ?? 0 : this.base.leftAt;
+  }
 }
 
 /** Lets go of a batch for one consumer. */

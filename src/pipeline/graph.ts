@@ -53,6 +53,9 @@ function makeNode(
   const instance = options.instances[index]!;
   const delivery = component.delivery!;
   switch (component.kind) {
+    case "service":
+    case "hook":
+      throw new Error(`Component "${component.id}" is no part of a pipeline`);
     case "processor":
       return new ProcessorNode(instance, around, { batch, delivery });
     case "reaction":

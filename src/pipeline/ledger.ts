@@ -4,6 +4,8 @@ export class Entry {
   open = 0;
   /** What all batches that stem from it are flagged with. */
   flags = 0;
+  /** When it left its source, in the pipeline's milliseconds; 0: it has none. */
+  leftAt = 0;
   /** Of the last event. */
   sequence = 0;
   positionLength = 0;

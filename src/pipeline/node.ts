@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly strict: boolean;
   /** Milliseconds; only differences mean something. */
   now(): number;
+  /** The time of day, in milliseconds since 1970. */
+  time(): number;
   /** Has `node.resume` called soon. */
   makeReady(node: Node): void;
   /** A result came in off the event loop. */

@@ -4,6 +4,7 @@ import { StoreError } from "../store/errors.ts";
 import type { DeadLetterInit, Mark, PipelineStore, StateRow } from "../store/pipeline_store.ts";
 import type { CellPipeline, ComponentFailure, PipelineState, Suspect } from "./spec.ts";
 import { type CellRecorder, ComponentState } from "../../ffi/flight_recorder.ts";
+import type { Call, CallMade } from "../component/call.ts";
 import type { Completion, Instance } from "../component/component.ts";
 import { Checkpoints, stateKey } from "./checkpoints.ts";
 import { findLines, makeNodes } from "./graph.ts";
@@ -77,6 +78,11 @@ export class Pipeline implements Surroundings {
     return this.#stopping ?? Promise.resolve();
   }
 
+  /** Whether a processor or reaction is in a call that is made off the event loop. */
+  get calling(): boolean {
+    return this.#nodes.some((node) => node.busy && !(node instanceof SourceNode));
+  }
+
   /** Whether a component asked for a call that it has not had yet. */
   get woken(): boolean {
     return !this.ended && this.#nodes.some((node) => !node.busy && node.instance.woken);
@@ -86,6 +92,10 @@ export class Pipeline implements Surroundings {
 
   now(): number {
     return performance.now();
+  }
+
+  time(): number {
+    return Date.now();
   }
 
   makeReady(node: Node): void {
@@ -264,6 +274,12 @@ export class Pipeline implements Surroundings {
     if (node === undefined) return false;
     if (node instanceof ReactionNode && this.#phase !== "ended") node.completed(completion);
     return true;
+  }
+
+  /** Gives a source events from outside; undefined when none of its sources has that place. */
+  call(place: number, call: Call): Promise<CallMade> | undefined {
+    const instance = this.#options.instances.find(({ index }) => index === place);
+    return this.#phase === "running" ? instance?.receive?.(call) : undefined;
   }
 
   /** Instances that can be asked for their health now. */

@@ -278,7 +278,7 @@ export class ProcessorNode extends Node implements Consumer, Stage {
     if (!this.#lendOutputs(batch)) return this.#tickAgain(flags);
     this.#tickFlags = 0;
     batch.flags = flags;
-    batch.now = BigInt(Date.now()) * 1_000_000n;
+    batch.now = BigInt(this.around.time()) * 1_000_000n;
     this.settle(this.instance.tick(batch), (status) => {
       if (
         status < 0 && status !== Status.FAILED || status > Status.MORE || status === Status.AGAIN

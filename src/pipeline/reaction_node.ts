@@ -20,6 +20,8 @@ export class ReactionNode extends Node implements Consumer, Stage {
   #writing = false;
   /** The end of the wait after AGAIN or a failure; 0: none. */
   #waitUntil = 0;
+  /** It is one after AGAIN, which a wake ends; that after a failure it does not. */
+  #waitsForWake = false;
   #tickBatch: FlowBatch;
   /** Milliseconds between two ticks. */
   readonly #interval: number;
@@ -58,7 +60,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
 
   /** The reaction asked for a tick, or to be offered again what it had said AGAIN to. */
   wake(): void {
-    this.#waitUntil = 0;
+    if (this.#waitsForWake) this.#waitUntil = 0;
     if (this.instance.has("tick")) this.#nextTick = Math.min(this.#nextTick, this.around.now());
     this.resume();
   }
@@ -118,8 +120,9 @@ export class ReactionNode extends Node implements Consumer, Stage {
   }
 
   /** Offers nothing for `ms` milliseconds. */
-  #wait(ms: number): void {
+  #wait(ms: number, { forWake }: { forWake: boolean }): void {
     this.#waitUntil = this.around.now() + ms;
+    this.#waitsForWake = forWake;
     this.#schedule();
   }
 
@@ -131,7 +134,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
 
   #tick(): void {
     const batch = this.#tickBatch;
-    batch.now = BigInt(Date.now()) * 1_000_000n;
+    batch.now = BigInt(this.around.time()) * 1_000_000n;
     this.settle(this.instance.tick(batch), (status) => {
       if (status === Status.OK) return;
       const error = this.instance.error();
@@ -183,7 +186,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
         return this.#accepted(batch);
       case Status.AGAIN:
         this.#waiting.unshift(batch);
-        return this.#wait(this.#again.next());
+        return this.#wait(this.#again.next(), { forWake: true });
       case Status.PENDING:
         this.#again.reset();
         return this.#keep(batch);
@@ -232,7 +235,7 @@ export class ReactionNode extends Node implements Consumer, Stage {
     rest.rewind();
     rest.flags |= BatchFlag.REPLAY;
     this.#waiting.unshift(rest);
-    this.#wait(wait);
+    this.#wait(wait, { forWake: false });
   }
 
   /**

@@ -310,6 +310,7 @@ export class SourceNode extends Node implements Owner {
     const { nextSequence, positionWords, positionLength } = batch;
     const entry = this.ledger.open(nextSequence - 1, positionWords, positionLength);
     entry.flags = batch.flags;
+    entry.leftAt = this.around.now();
     batch.entry = entry;
     if (this.consumers.length > 0) return dispatch(batch, this.consumers);
     batch.references = 1;

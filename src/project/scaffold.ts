@@ -71,9 +71,19 @@ function runCommand(kind: ComponentKind, name: string): string {
   return runsInPipeline(kind) ? "busbar run --until-done" : `busbar plugin validate dist/${name}`;
 }
 
-/** Whether `kind` can be used in a pipeline of this version. */
+/** Whether `kind` can be used in a pipeline. */
 export function runsInPipeline(kind: ComponentKind): boolean {
   return IN_PIPELINES.includes(kind);
+}
+
+/** What the project's third command does where it runs no pipeline, and where else the kind is used. */
+export function whyNoPipeline(kind: ComponentKind): string {
+  const uses: Partial<Record<ComponentKind, string>> = {
+    service: "it runs where `services` of a configuration names it",
+    hook: "it runs where `http.hooks` of a configuration names it",
+  };
+  const use = uses[kind] ?? `no configuration can use a ${kind} yet`;
+  return `loads the plugin and compares it with its manifest; ${use}`;
 }
 
 function checkName(name: string): void {
@@ -131,9 +141,7 @@ async function fillTemplates({ language, kind, name }: ScaffoldOptions): Promise
     snake: name.replaceAll("-", "_"),
     test: TEST_COMMANDS[language],
     run: runCommand(kind, name),
-    does: runsInPipeline(kind)
-      ? "runs the pipeline of `busbar.yaml`"
-      : `loads the plugin and compares it with its manifest: a pipeline cannot use a ${kind} yet`,
+    does: runsInPipeline(kind) ? "runs the pipeline of `busbar.yaml`" : whyNoPipeline(kind),
   };
   const fill = (text: string) =>
     text.replace(/\{\{(\w+)\}\}/g, (all, key: string) => values[key] ?? all);

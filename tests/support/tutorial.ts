@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { busbarProgram } from "./busbar.ts";
 
 /** A step of a page, with the line that it begins on. */
 export type Step =
@@ -74,6 +75,21 @@ export async function follow(
       case "output":
         assert.ok(occurs(step.text, printed), `${where}: this is not printed, but:\n${printed}`);
     }
+  }
+}
+
+/** Follows a page in a folder of its own, with the busbar under test on PATH. */
+export async function followAlone(page: string, env: Record<string, string> = {}): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "busbar_page_" });
+  try {
+    const bin = join(folder, "bin");
+    const { command, args } = busbarProgram();
+    const script = `#!/bin/sh\nexec "${[command, ...args].join('" "')}" "$@"\n`;
+    await Deno.mkdir(bin);
+    await Deno.writeTextFile(join(bin, "busbar"), script, { mode: 0o755 });
+    await follow(page, { folder, bin, env: { NO_COLOR: "1", ...env } });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 }
 

@@ -191,6 +191,14 @@ Deno.test("docs: every setting that is named exists", () => {
   assert.equal(isSetting("batch.max_event"), false);
 });
 
+Deno.test("docs: every setting there is has its place on the pages of settings", () => {
+  const told = ["configuration", "services", "http", "testing"]
+    .map((name) => pages.find(({ path }) => path === `docs/${name}.md`)!);
+  const words = new Set(told.flatMap(({ spans }) => spans.flatMap((span) => span.split(/[^\w]+/))));
+  const keys = new Set(settings.map((path) => path.split(".").at(-1)!));
+  none([...keys].filter((key) => key !== "*" && !words.has(key)));
+});
+
 async function withHello(action: (hello: GoodInspection) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -251,6 +259,16 @@ Deno.test("docs: every block of C and C++ compiles", async () => {
   }
 });
 
+/** A block with one of these keys is a whole configuration. */
+const WHOLE = ["pipelines", "services", "http"];
+
+/** The plugin that pages name where any would do. */
+const TEXT_TOOLS: PluginDescription = {
+  name: "text-tools",
+  version: "1.0.0",
+  components: [{ kind: "service", name: "words" }],
+};
+
 Deno.test("docs: every block of YAML that is a whole configuration passes the check", () =>
   withHello(async ({ manifest }) => {
     const own = (await listFiles(join(PROJECT, "plugins"))).filter((file) =>
@@ -258,17 +276,24 @@ Deno.test("docs: every block of YAML that is a whole configuration passes the ch
     );
     const plugins: PluginDescription[] = [
       BUILTIN_MANIFEST,
+      TEXT_TOOLS,
       manifest,
       ...await Promise.all(own.map(async (file) => JSON.parse(await Deno.readTextFile(file)))),
     ];
     let checked = 0;
     const faults: string[] = [];
     for (const { path, text, blocks } of pages) {
-      // What is written to a file is run where the page is followed, with plugins of its own.
-      const files = new Set(stepsOf(text).map((step) => step.kind === "file" ? step.text : ""));
+      // What is written to a file may use the plugin that the page makes, and runs where it is followed.
+      const files = new Set(
+        text.includes("busbar plugin new")
+          ? stepsOf(text).map((step) => step.kind === "file" ? step.text : "")
+          : [],
+      );
       for (const { code } of blocks.filter(({ language }) => language === "yaml")) {
-        if (files.has(code) || !Object.hasOwn(parse(code), "pipelines")) continue;
-        const loaded = await loadConfig({ path, text: code, env: { HOME: "/root" } });
+        if (files.has(code) || !WHOLE.some((key) => Object.hasOwn(parse(code), key))) continue;
+        const env = { HOME: "/root", ANN_PASSWORD: "secret" };
+        const text = code.replace(/\$\{file:.*?\}/g, "what a file says");
+        const loaded = await loadConfig({ path, text, env });
         const found = await checkConfig(loaded, { plugins });
         faults.push(
           ...found.map(({ line, message }) => `${path}: line ${line} of the block: ${message}`),

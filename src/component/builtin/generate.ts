@@ -1,4 +1,5 @@
 import { ContentType, Status } from "../../../ffi/layout.ts";
+import { SettingError } from "../../config/setting_error.ts";
 import { parseRate, parseSize } from "../../config/units.ts";
 import type { Batch } from "../../event/batch.ts";
 import { append, type EventInit } from "../../event/writer.ts";
@@ -23,9 +24,24 @@ interface Settings {
 /** Makes events numbered from 1. The number is the key, the position, and all that a payload depends on besides the settings. */
 export function generate(context: BuiltinContext): BuiltinComponent {
   const settings = context.config as unknown as Settings;
-  const rate = settings.rate === undefined ? Infinity : parseRate(settings.rate);
-  if (rate <= 0) throw new Error(`Cannot generate events at rate "${settings.rate}": it is 0`);
-  return new Generator(context, rate, payloadMaker(settings));
+  const { rate, size } = limitsOf(settings);
+  return new Generator(context, rate, payloadMaker(settings, size));
+}
+
+generate.check = (config: Record<string, unknown>) => limitsOf(config as unknown as Settings);
+
+/** Events a second, and bytes of a payload. */
+function limitsOf({ rate: text, payload_size }: Settings): { rate: number; size: number } {
+  const rate = text === undefined ? Infinity : parseRate(text);
+  if (rate <= 0) {
+    throw new SettingError(["rate"], `Cannot generate events at rate "${text}": it is 0`);
+  }
+  const size = parseSize(payload_size);
+  if (size <= LARGEST_PAYLOAD) return { rate, size };
+  throw new SettingError(
+    ["payload_size"],
+    `Cannot generate payloads of ${size} bytes: payload_size is at most ${LARGEST_PAYLOAD}`,
+  );
 }
 
 class Generator implements BuiltinComponent {
@@ -135,16 +151,10 @@ function decimal(number: number, to: Uint8Array): number {
 }
 
 /** The payload of the event with a number; valid until the next is asked for. */
-function payloadMaker(settings: Settings): (number: number) => Uint8Array {
+function payloadMaker(settings: Settings, size: number): (number: number) => Uint8Array {
   if (settings.payload !== undefined) {
     const fixed = encoder.encode(settings.payload);
     return () => fixed;
-  }
-  const size = parseSize(settings.payload_size);
-  if (size > LARGEST_PAYLOAD) {
-    throw new Error(
-      `Cannot generate payloads of ${size} bytes: payload_size is at most ${LARGEST_PAYLOAD}`,
-    );
   }
   const text = randomText(TEXT + size, settings.seed);
   const textAt = (number: number) => mixed(number, settings.seed) % TEXT;

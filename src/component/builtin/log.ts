@@ -1,4 +1,5 @@
 import { RecordFlag, Status } from "../../../ffi/layout.ts";
+import { SettingError } from "../../config/setting_error.ts";
 import { parseSize } from "../../config/units.ts";
 import { RecordReader } from "../../event/reader.ts";
 import type { BuiltinComponent, BuiltinContext } from "../builtin.ts";
@@ -17,12 +18,7 @@ interface Settings {
 /** Writes each event as a log record. */
 export function log(context: BuiltinContext): BuiltinComponent {
   const settings = context.config as unknown as Settings;
-  const maxPayload = parseSize(settings.max_payload);
-  if (maxPayload > LONGEST_PAYLOAD) {
-    throw new Error(
-      `Cannot log payloads of ${maxPayload} bytes: max_payload is at most ${LONGEST_PAYLOAD}`,
-    );
-  }
+  const maxPayload = payloadLimit(settings);
   const reader = new RecordReader();
   return {
     write(batch) {
@@ -45,4 +41,15 @@ export function log(context: BuiltinContext): BuiltinComponent {
       return Status.INVALID;
     },
   };
+}
+
+log.check = (config: Record<string, unknown>) => payloadLimit(config as unknown as Settings);
+
+function payloadLimit({ max_payload }: Settings): number {
+  const bytes = parseSize(max_payload);
+  if (bytes <= LONGEST_PAYLOAD) return bytes;
+  throw new SettingError(
+    ["max_payload"],
+    `Cannot log payloads of ${bytes} bytes: max_payload is at most ${LONGEST_PAYLOAD}`,
+  );
 }

@@ -1,7 +1,7 @@
-import { ContentType, RecordFlag, Status } from "../../../ffi/layout.ts";
+import { Status } from "../../../ffi/layout.ts";
 import { RecordReader } from "../../event/reader.ts";
 import type { BuiltinComponent, BuiltinContext } from "../builtin.ts";
-import { isoTime, operationName, sourceName, textMember, utf8 } from "./event_text.ts";
+import { jsonLine } from "./event_line.ts";
 
 /** Characters that are printed at once; a batch may be larger than a message to the host. */
 const PIECE = 1024 * 1024;
@@ -37,37 +37,4 @@ async function print(context: BuiltinContext, text: string): Promise<number> {
 
 function payloadLine(reader: RecordReader): string {
   return `${lenient.decode(reader.payload)}\n`;
-}
-
-function jsonLine(reader: RecordReader, context: BuiltinContext): string {
-  const { key, flags } = reader;
-  const head = JSON.stringify({
-    sequence: reader.sequence,
-    source: sourceName(context, reader.source),
-    timestamp: isoTime(reader.timestamp),
-    operation: operationName(reader.operation),
-    ...(key.length === 0 ? { key: null } : textMember("key", key)),
-    ...((flags & RecordFlag.MARKED) !== 0 ? { marked: true } : {}),
-  });
-  return `${head.slice(0, -1)},${payloadMember(reader)}}\n`;
-}
-
-/** JSON goes in as it is, so that no digit of a number is lost. */
-function payloadMember(reader: RecordReader): string {
-  const { payload } = reader;
-  const text = reader.contentType === ContentType.JSON ? utf8(payload) : undefined;
-  if (text !== undefined && isJson(text)) {
-    // Line ends can only stand between the tokens.
-    return `"payload":${text.replace(/[\r\n]+/g, " ")}`;
-  }
-  return JSON.stringify(textMember("payload", payload)).slice(1, -1);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -12,6 +12,7 @@ import { logText } from "../../log.ts";
 import type { GoodInspection } from "../../plugin/inspect.ts";
 import { storePlugin } from "../../plugin/store_copy.ts";
 import { Turns } from "../../turns.ts";
+import type { HttpListener } from "../http_listener.ts";
 import { type Plan, planWith, usedPlugins } from "../plan.ts";
 import type { PluginSet } from "../plugin_set.ts";
 import { pluginViews } from "../plugin_views.ts";
@@ -48,6 +49,7 @@ export interface Running {
 export interface RunningPlanOptions {
   dataDirectory: string;
   supervisor: Pick<Supervisor, "apply">;
+  http: Pick<HttpListener, "apply">;
   history: VersionHistory;
 }
 
@@ -143,12 +145,27 @@ export class RunningPlan {
     const force = (cell: PlannedCell) => forced !== undefined && pluginsOf(cell).has(forced);
     const next = { pipelines: plan.pipelines, plugins: stored };
     try {
-      const applied = await this.#options.supervisor.apply(next, { force });
+      // Before the cells: what is wrong with it undoes nothing then.
+      await this.#applyHttp(plan);
+      const applied = await this.#options.supervisor.apply(next, { force }).catch(
+        async (error) => {
+          await this.#applyHttp(this.#running.plan);
+          throw error;
+        },
+      );
       this.#running = fromStore({ loaded, plan, stored });
       this.#tryNoteVersions();
       return applied;
     } finally {
       await this.removeOldVersions();
+    }
+  }
+
+  async #applyHttp({ http }: Plan): Promise<void> {
+    try {
+      await this.#options.http.apply(http);
+    } catch (cause) {
+      throw new ReloadError("start", (cause as Error).message, { cause });
     }
   }
 

@@ -5,6 +5,7 @@ import { TICK_MS } from "../../../src/cell/cell_run.ts";
 import type { PlannedCell } from "../../../src/cell/cell_plan.ts";
 import { ReloadError } from "../../../src/cell/reload_error.ts";
 import { socketFolder } from "../../../src/cell/socket_folder.ts";
+import { StandardInput } from "../../../src/cell/standard_input.ts";
 import { SupervisedCell } from "../../../src/cell/supervised_cell.ts";
 import type { ResolvedPipeline } from "../../../src/config/resolved.ts";
 import { waitFor } from "../../support/busbar.ts";
@@ -60,6 +61,7 @@ async function withCell(
     preload: [],
     logLevel: "info",
     print: () => Promise.resolve(),
+    standardInput: new StandardInput(sockets),
   }, { onStatus: (id) => void statuses.push(cell.status(id)) });
   const timer = setInterval(() => cell.tick(), TICK_MS);
   try {

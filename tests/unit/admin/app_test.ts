@@ -50,7 +50,7 @@ for (const status of ["starting", "restarting", "stopping", "stopped", "failed"]
     assert.deepEqual(await response.json(), {
       error: {
         code: "NotReady",
-        message: `Not every enabled pipeline runs: "logs" is ${status}`,
+        message: `Not everything that is enabled runs: "logs" is ${status}`,
       },
       pipelines: [{ id: "logs", status }],
     });

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { createApp } from "../../../src/admin/app.ts";
-import { type Actor, ControlError, type HostControl } from "../../../src/admin/control.ts";
+import {
+  type Actor,
+  ControlError,
+  type Execution,
+  type ExecutionOutcome,
+  type HostControl,
+} from "../../../src/admin/control.ts";
 import { StoreError } from "../../../src/store/errors.ts";
 import type { LetterPage, LetterQuery, StoredLetter } from "../../../src/store/letter_box.ts";
 
@@ -62,6 +68,23 @@ class FakeControl implements HostControl {
     return 3;
   }
 
+  service(name: string, action: string, who: Actor) {
+    this.#note("service", name, action, who);
+    return Promise.resolve({ id: name, status: "stopped", desired: "stopped" });
+  }
+
+  serviceLimits(id: string) {
+    this.#note("serviceLimits", id);
+    return { maxInput: 10 };
+  }
+
+  execute(id: string, { input, ...options }: Execution): Promise<ExecutionOutcome> {
+    this.#note("execute", id, new TextDecoder().decode(input), options);
+    const contentType = options.contentType;
+    const outcome = { plugin: "p", output: input, durationMs: 1.5 };
+    return Promise.resolve({ ...outcome, ...(contentType !== undefined && { contentType }) });
+  }
+
   audit(...values: unknown[]) {
     this.#note("audit", ...values);
     return [];
@@ -97,6 +120,12 @@ Deno.test("POST /plugins/NAME/ACTION and /pipelines/ID/ACTION do what they name 
     assert.deepEqual(await response.json(), { id: "web", status: "paused", desired: "paused" });
     assert.deepEqual(control.calls.pop(), ["pipeline", "web", action, "admin socket"]);
   }
+  for (const action of ["start", "stop", "restart"]) {
+    const response = await app.request(`/api/v1/services/hook:words/${action}`, post());
+    assert.equal((await response.json()).status, "stopped");
+    assert.deepEqual(control.calls.pop(), ["service", "hook:words", action, "admin socket"]);
+  }
+  assert.equal((await app.request("/api/v1/services/words/pause", post())).status, 404);
   assert.equal((await app.request("/api/v1/pipelines/web/stop")).status, 405);
   assert.equal((await app.request("/api/v1/pipelines/web/explode", post())).status, 404);
   assert.deepEqual(control.calls, []);
@@ -211,4 +240,40 @@ Deno.test("what cannot be done is an answer with its own status; so is a store t
     const error = new StoreError(code, "Cannot write", { path: "/x" });
     assert.deepEqual(await ask(error), [status, { code: `Store${code}`, message: "Cannot write" }]);
   }
+});
+
+Deno.test("POST /plugins/NAME/execute gives text, JSON, base64 or the bytes themselves", async () => {
+  const control = new FakeControl();
+  const app = appWith(control);
+  const path = "/api/v1/plugins/words/execute";
+  const ask = async (init: RequestInit, query = "") =>
+    await (await app.request(path + query, { method: "POST", ...init })).json();
+  assert.deepEqual(await ask({ body: "a b" }, "?timeout=500ms"), {
+    plugin: "p",
+    output: "a b",
+    durationMs: 1.5,
+  });
+  const contentType = "text/plain;charset=UTF-8";
+  assert.deepEqual(control.calls.at(-1), ["execute", "words", "a b", {
+    contentType,
+    timeoutMs: 500,
+  }]);
+  const json = { "Content-Type": "application/json" };
+  assert.deepEqual((await ask({ body: '{"a":1}', headers: json })).output, { a: 1 });
+  assert.deepEqual((await ask({ body: "{", headers: json })).output, "{");
+  const bytes = new Uint8Array([0xff, 0]);
+  const shown = await ask({ body: bytes });
+  assert.deepEqual([shown.output, shown.encoding], ["/wA=", "base64"]);
+  const raw = await app.request(path, {
+    method: "POST",
+    body: bytes,
+    headers: { accept: "application/octet-stream" },
+  });
+  assert.deepEqual(new Uint8Array(await raw.arrayBuffer()), bytes);
+  assert.equal((await ask({ body: "x".repeat(11) })).error.code, "InputTooLarge");
+  assert.equal((await ask({ body: "x" }, "?timeout=soon")).error.code, "BadRequest");
+  const far = await appWith(control, "http").request(path, { method: "POST", body: "x" }, {
+    remoteAddr: { ...HERE.remoteAddr, hostname: "192.0.2.1" },
+  });
+  assert.equal(far.status, 403);
 });

@@ -101,12 +101,61 @@ Deno.test("send() rejects when the peer is gone, and when a message is too long"
 });
 
 Deno.test("bytes that are no message are an error of the reader", async () => {
-  await assert.rejects(readRaw(frame(0xffff_ffff, "")), { message: /its length is 4294967295/ });
+  await assert.rejects(readRaw(frame(0x7fff_ffff, "")), { message: /its length is 2147483647/ });
   await assert.rejects(readRaw(frame(0, "")), { message: /its length is 0, from 1 to/ });
   await assert.rejects(readRaw(frame(4, "nope")), { message: /not JSON/ });
   await assert.rejects(readRaw(frame(100, "{}")), { message: /closed after 2 of 100 bytes/ });
   await assert.rejects(readRaw(new Uint8Array([1, 2])), { message: /closed after 2 of 4 bytes/ });
   await assert.rejects(readRaw(new Uint8Array([1, 0, 0, 0, 0xff])), { message: /not JSON/ });
+});
+
+Deno.test("bytes travel behind messages as they are", async () => {
+  await withPair(async (a, b) => {
+    const large = crypto.getRandomValues(new Uint8Array(60_000)).toHex();
+    const bytes = new TextEncoder().encode(large.repeat(50));
+    void a.send({ text: "before" });
+    void a.send({ text: "none" }, new Uint8Array(0));
+    void a.send({ text: "large" }, bytes);
+    void a.send({ text: "after" });
+    const received: (Text & { bytes?: Uint8Array })[] = [];
+    for await (const message of b) {
+      received.push(message);
+      if (received.length === 4) break;
+    }
+    assert.deepEqual(received.map(({ text }) => text), ["before", "none", "large", "after"]);
+    assert.deepEqual(received.map(({ bytes }) => bytes?.length), [
+      undefined,
+      0,
+      bytes.length,
+      undefined,
+    ]);
+    assert.deepEqual(received[2]!.bytes, bytes);
+  });
+});
+
+Deno.test("frames with bytes that lie about their lengths are an error of the reader", async () => {
+  const framed = (length: number, jsonLength: number, rest: string) => {
+    const bytes = new Uint8Array(8 + rest.length);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, (length | 0x8000_0000) >>> 0, true);
+    view.setUint32(4, jsonLength, true);
+    bytes.set(new TextEncoder().encode(rest), 8);
+    return bytes;
+  };
+  assert.deepEqual(await readRaw(framed(7, 2, "{}x")), [{ bytes: new Uint8Array([120]) }]);
+  await assert.rejects(readRaw(framed(7, 4, "{}x")), { message: /JSON has 4 bytes, it has 3/ });
+  await assert.rejects(readRaw(framed(7, 0xffff_ffff, "{}x")), { message: /JSON has 4294967295/ });
+  await assert.rejects(readRaw(framed(4, 0, "")), { message: /from 5 to/ });
+  await assert.rejects(readRaw(framed(0x7fff_ffff, 2, "")), { message: /its length is/ });
+  await assert.rejects(readRaw(framed(7, 3, "[]x")), { message: /not JSON/ });
+  await assert.rejects(readRaw(framed(7, 2, "[]x")), { message: /no JSON object/ });
+  for (let round = 0; round < 200; round++) {
+    const bytes = crypto.getRandomValues(new Uint8Array(8 + round));
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, (0x8000_0000 | (4 + round)) >>> 0, true);
+    view.setUint32(4, view.getUint32(4, true) % (round + 2), true);
+    await readRaw(bytes).catch((error) => assert.ok(error instanceof ChannelError, `${error}`));
+  }
 });
 
 Deno.test("random bytes never do more than end the reader with a ChannelError", async () => {

@@ -244,7 +244,7 @@ Deno.test("pipelines of one cell agree on what is the process's", async () => {
   assert.deepEqual(
     brief(await checkConfig(await load(text), catalog)),
     [
-      '9:13 Cannot run pipelines "a" and "b" in cell "x": their limits differ',
+      '9:13 Cannot run "a" and "b" in cell "x": their limits differ',
       '14:17 Cannot run 2 partitions of pipeline "c" in cell "x": a cell of several pipelines is one process',
     ],
   );

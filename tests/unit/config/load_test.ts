@@ -25,6 +25,7 @@ Deno.test("loadConfig() fills in every default", async () => {
       environment: [],
       shutdown_timeout: 30_000,
     },
+    services: {},
     pipelines: {
       web: {
         enabled: true,

@@ -136,6 +136,45 @@ Deno.test("PENDING: what a completion did not take is offered again from `done` 
   );
 });
 
+Deno.test("a batch not taken: a wake does not cut the wait before the next attempt", async () => {
+  let pending: number | undefined;
+  let attempts = 0;
+  let context: BuiltinContext;
+  const make = (given: BuiltinContext) => {
+    context = given;
+    return {
+      write: (batch: Batch) => {
+        if (pending !== undefined) return Status.AGAIN;
+        pending = batch.id;
+        attempts++;
+        return Status.PENDING;
+      },
+    };
+  };
+  await withPipeline(
+    {
+      in: { kind: "source", make: list(numbered(12)) },
+      out: { kind: "reaction", make, from: ["in"] },
+    },
+    { batch: { inFlight: 4 } },
+    async (harness) => {
+      await harness.until(() => pending !== undefined);
+      const from = harness.clock;
+      while (harness.clock < from + 10_000) {
+        if (pending !== undefined) {
+          const batchId = pending;
+          pending = undefined;
+          context.complete({ batchId, status: Status.FAILED, done: 0, message: "no" });
+          // There is room for the one that was told to come again.
+          context.wake();
+        }
+        await harness.pass(100);
+      }
+      assert.ok(attempts < 20, `${attempts} attempts in 10 s`);
+    },
+  );
+});
+
 Deno.test("PENDING: a batch may be completed from within its write", async () => {
   const items: string[] = [];
   await withPipeline(

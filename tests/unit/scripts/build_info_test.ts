@@ -67,6 +67,8 @@ Deno.test("dependenciesOf() reads names with scopes and versions with peers", ()
     { name: "@logtape/pretty", version: "2.3.7", integrity: "x" },
     { name: "zod", version: "4.6.7", integrity: "y" },
   ]);
+  const [only, ...others] = dependenciesOf({ npm }, new Set(["zod@4.6.7"]));
+  assert.deepEqual([only?.name, others], ["zod", []]);
 });
 
 Deno.test("makeBuildLock() keeps what compatibility strict compares", () => {

@@ -1,0 +1,25 @@
+import { cel, type Entry, ON_ERROR, settings } from "./fields.ts";
+
+export const ROUTE: Entry = {
+  kind: "processor",
+  name: "route",
+  description: "Sends events to outputs by conditions",
+  outputs: ["else"],
+  config_schema: settings({
+    routes: {
+      description: "Names of outputs, and the conditions under which events go there",
+      type: "object",
+      minProperties: 1,
+      maxProperties: 63,
+      propertyNames: { pattern: "^(?!else$)[a-z][a-z0-9_-]{0,62}$" },
+      additionalProperties: cel("bool", "Events for which it is true go to this output"),
+      "x-busbar-outputs": true,
+    },
+    mode: {
+      description: "Whether an event goes to the first output whose condition holds, or to all",
+      enum: ["first", "all"],
+      default: "first",
+    },
+    on_error: ON_ERROR,
+  }, { required: ["routes"] }),
+};
