@@ -183,7 +183,10 @@ function explain(source: ConfigSource, config: Json, { error, locate }: Finding)
     case "propertyNames": {
       const key: string = params.propertyName;
       const at = locate([...keys, key]);
-      return [source.diagnostic(at, `Cannot use the name "${key}" in ${where}`, { at: "key" })];
+      const { description } = error.schema as { description?: string };
+      const message = `Cannot use the name "${key}" in ${where}`;
+      const suggestion = description && `allowed: ${description}`;
+      return [source.diagnostic(at, message, { at: "key", suggestion })];
     }
     case "format": {
       const { words, suggestion } = formatFault(params.format, value);

@@ -61,10 +61,10 @@ export function giveUpRecord(
   const fields = { component: node.id, sequence, code: refusal.code, error };
   if (onFailure === "drop") {
     around.count(node.instance.index, "dropped", 1);
-    around.log("error", "Event dropped, the component did not accept them", fields);
+    around.log("error", "Event dropped, the component did not accept it", fields);
     return true;
   }
-  around.log("error", "Event is a dead letter now, the component did not accept them", fields);
+  around.log("error", "Event is a dead letter now, the component did not accept it", fields);
   around.deadLetter(letterOf(reader, { node, around, refusal }));
   return true;
 }

@@ -185,6 +185,7 @@ config:
     `busbar.yaml:11:13: error: Cannot use the name "map" in pipelines.web.processors.p.config.aggregates
    11 |             map: { count: true }
       |             ^^^
+  allowed: a letter, then letters, digits and _, at most 63 in all, and no name of CEL, such as a type's
 busbar.yaml:12:19: error: Expected exactly one of count, sum, avg, min, max, percentile, first, last, distinct, collect in pipelines.web.processors.p.config.aggregates.both
    12 |             both: { sum: payload.x, max: payload.x }
       |                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^`,

@@ -9,7 +9,10 @@ export const MAP: Entry = {
     set: {
       description: "Members of a JSON payload to set, such as user.name",
       type: "object",
-      propertyNames: { pattern: PATH },
+      propertyNames: {
+        pattern: PATH,
+        description: "names with dots between them, without brackets and quotes",
+      },
       additionalProperties: cel("any", "The member's value"),
     },
     remove: {

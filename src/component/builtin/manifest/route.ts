@@ -11,7 +11,11 @@ export const ROUTE: Entry = {
       type: "object",
       minProperties: 1,
       maxProperties: 63,
-      propertyNames: { pattern: "^(?!else$)[a-z][a-z0-9_-]{0,62}$" },
+      propertyNames: {
+        pattern: "^(?!else$)[a-z][a-z0-9_-]{0,62}$",
+        description:
+          "a small letter, then small letters, digits, - and _, at most 63 in all; else is what no route takes",
+      },
       additionalProperties: cel("bool", "Events for which it is true go to this output"),
       "x-busbar-outputs": true,
     },

@@ -77,7 +77,11 @@ export const WINDOW: Entry = {
       type: "object",
       minProperties: 1,
       maxProperties: 64,
-      propertyNames: { pattern: NAME },
+      propertyNames: {
+        pattern: NAME,
+        description:
+          "a letter, then letters, digits and _, at most 63 in all, and no name of CEL, such as a type's",
+      },
       additionalProperties: {
         type: "object",
         additionalProperties: false,
