@@ -25,8 +25,8 @@ export function dedupe(context: BuiltinContext): BuiltinComponent {
   const expression = compileExpression(key, "string", { setting: "key" });
   const sorter = new RecordSorter(context, on_error);
   const seen = new SeenLog({ ms: parseDuration(window), entries: max_entries });
-  const countDuplicates = context.metrics.counter("duplicates");
-  const countEvicted = context.metrics.counter("entries_evicted");
+  const countDuplicates = context.metrics.counter("duplicates_total");
+  const countEvicted = context.metrics.counter("entries_evicted_total");
   const setEntries = context.metrics.gauge("entries");
   return {
     process(batch) {

@@ -38,7 +38,7 @@ export function map(context: BuiltinContext): BuiltinComponent {
   const settings = context.config as unknown as Settings;
   return changeRecords(context, changeOf(settings), {
     onError: settings.on_error,
-    errors: "expression_errors",
+    errors: "expression_errors_total",
   });
 }
 

@@ -20,7 +20,7 @@ export function parse(context: BuiltinContext): BuiltinComponent {
     ? checkOnly(context, plan)
     : changeRecords(context, changeOf(plan, () => context.now()), {
       onError: plan.onError,
-      errors: "parse_errors",
+      errors: "parse_errors_total",
     });
 }
 
@@ -30,7 +30,7 @@ parse.check = planParse;
 function checkOnly(context: BuiltinContext, plan: ParsePlan): BuiltinComponent {
   const sorter = new RecordSorter(context, plan.onError, {
     contentType: ContentType.JSON,
-    errors: "parse_errors",
+    errors: "parse_errors_total",
   });
   const check = (view: EventView) => {
     if (!isDeletion(view)) jsonOf(view, plan);

@@ -90,7 +90,7 @@ export class Forwarder {
 interface SorterOptions {
   /** What records that are passed on say to hold. @default what they say */
   contentType?: number;
-  /** Metric of events that were not understood. @default "expression_errors" */
+  /** Metric of events that were not understood. @default "expression_errors_total" */
   errors?: string;
 }
 
@@ -105,7 +105,7 @@ export class RecordSorter {
   constructor(
     context: BuiltinContext,
     onError: OnError,
-    { contentType, errors = "expression_errors" }: SorterOptions = {},
+    { contentType, errors = "expression_errors_total" }: SorterOptions = {},
   ) {
     this.#context = context;
     this.#onError = onError;

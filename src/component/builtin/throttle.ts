@@ -34,8 +34,8 @@ export function throttle(context: BuiltinContext): BuiltinComponent {
     ? undefined
     : compileExpression(key, "string", { setting: "key" });
   const perMs = events / periodOf(period);
-  const countLimited = context.metrics.counter("events_limited");
-  const countForgotten = context.metrics.counter("keys_forgotten");
+  const countLimited = context.metrics.counter("events_limited_total");
+  const countForgotten = context.metrics.counter("keys_forgotten_total");
   const setKeys = context.metrics.gauge("keys");
   /** The one that was asked last stands last. */
   let buckets = new AgedMap<Bucket>();

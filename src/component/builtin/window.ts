@@ -59,10 +59,10 @@ class Windows implements BuiltinComponent {
     this.#watermark = new Watermark(plan);
     const { metrics } = context;
     this.#count = {
-      late: metrics.counter("events_late"),
-      full: metrics.counter("windows_full"),
-      emitted: metrics.counter("windows_emitted"),
-      errors: metrics.counter("expression_errors"),
+      late: metrics.counter("events_late_total"),
+      full: metrics.counter("windows_full_total"),
+      emitted: metrics.counter("windows_emitted_total"),
+      errors: metrics.counter("expression_errors_total"),
     };
     this.#setOpen = metrics.gauge("windows_open");
   }

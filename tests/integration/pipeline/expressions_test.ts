@@ -90,7 +90,7 @@ Deno.test("what expressions fail on becomes dead letters that say why", () =>
         ({ components }) => components[1].dropped === 10,
       );
       const recorder = await recorderOf(cell.pid);
-      assert.equal(metric(recorder, 1, "expression_errors"), 10);
+      assert.equal(metric(recorder, 1, "expression_errors_total"), 10);
       const store = join(busbar.folder, "data/pipelines/web/pipeline.db");
       await busbar.pipeline(
         "web",
