@@ -12,6 +12,8 @@ interface Group {
   paths: string[];
   /** Whether the files run side by side: only those that neither start processes under a clock nor measure. */
   parallel: boolean;
+  /** Whether it runs beside the group before it; its output is shown when both have ended. */
+  beside?: boolean;
 }
 
 /** Where tests lie, in the order in which they run. */
@@ -80,17 +82,49 @@ async function groupsOf(paths: string[], quick: boolean): Promise<Group[]> {
     if (await statOrNothing(join(PROJECT, path))) there.push(path);
     else if (paths.length > 0) throw new Error(`Cannot run tests: "${path}" does not exist`);
   }
+  const isEndToEnd = isIn(["tests/e2e"]);
+  const others = there.filter((path) => !isUnit(path) && !isLong(path));
   return [
     { paths: there.filter(isUnit), parallel: true },
-    { paths: there.filter((path) => !isUnit(path) && !isLong(path)), parallel: false },
+    { paths: others.filter((path) => !isEndToEnd(path)), parallel: false },
+    // They wait more than they work.
+    { paths: others.filter(isEndToEnd), parallel: false, beside: quick },
     { paths: there.filter(isLong), parallel: true },
   ].filter((group) => group.paths.length > 0);
+}
+
+interface Outcome extends Counts {
+  failures: string;
+}
+
+/** Runs groups one after the other, and beside the one before them those that can be. */
+async function runGroups(groups: Group[], options: string[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let at = 0; at < groups.length;) {
+    const behind = groups.findIndex((group, index) => index > at && !group.beside);
+    const together = groups.slice(at, behind < 0 ? groups.length : behind);
+    at += together.length;
+    const hidden = together.map((): Uint8Array[] => []);
+    outcomes.push(
+      ...await Promise.all(
+        together.map((group, index) =>
+          runGroup(group, options, async (chunk) => {
+            if (index === 0) await writeAll(chunk);
+            else hidden[index]!.push(chunk);
+          })
+        ),
+      ),
+    );
+    for (const chunk of hidden.flat()) await writeAll(chunk);
+  }
+  return outcomes;
 }
 
 async function runGroup(
   { paths, parallel }: Group,
   options: string[],
-): Promise<Counts & { failures: string }> {
+  show: (chunk: Uint8Array) => Promise<void>,
+): Promise<Outcome> {
   const args = ["test", "-A", "--frozen", "--permit-no-files", ...(parallel ? ["--parallel"] : [])];
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args, ...options, ...paths],
@@ -101,7 +135,7 @@ async function runGroup(
   const decoder = new TextDecoder();
   let output = "";
   for await (const chunk of child.stdout) {
-    await writeAll(chunk);
+    await show(chunk);
     // The summary is at the end; what a test prints before it can be long.
     output = (output + decoder.decode(chunk, { stream: true })).slice(-1024 * 1024);
   }
@@ -119,11 +153,10 @@ if (import.meta.main) {
     const { paths, options } = splitArguments(Deno.args.filter((arg) => arg !== "--quick"));
     const total: Counts = { passed: 0, failed: 0 };
     const failures: string[] = [];
-    for (const group of await groupsOf(paths, quick)) {
-      const counts = await runGroup(group, options);
-      if (counts.failures) failures.push(counts.failures);
-      total.passed += counts.passed;
-      total.failed += counts.failed;
+    for (const outcome of await runGroups(await groupsOf(paths, quick), options)) {
+      if (outcome.failures) failures.push(outcome.failures);
+      total.passed += outcome.passed;
+      total.failed += outcome.failed;
     }
     // Said again at the end, where it is looked for: there can be a thousand lines behind a test that failed.
     for (const failure of failures) console.log(`\n${failure}\n`);
