@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "busbar_json.h"
+#include "busbar_sdk.h"
 
 static inline int64_t bench_now(void) {
   struct timespec now;
