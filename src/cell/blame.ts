@@ -118,7 +118,9 @@ export function blame(cell: EndedCell): LastExit {
 
 function judge(cell: EndedCell): Verdict {
   const { status, failure, killed } = cell;
-  if (killed !== undefined) return judgeKilled(cell, killed);
+  // One that said why it ends, and takes its time, is killed because it closed its connection.
+  const isSaid = failure !== undefined && killed?.reason === "protocol";
+  if (killed !== undefined && !isSaid) return judgeKilled(cell, killed);
   if (failure !== undefined) {
     // Not every failure is a plugin's: it may be that of the disk.
     const culprit = failure.plugin === "" ? null : pluginTitle(cell, failure.plugin);

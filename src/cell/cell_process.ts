@@ -41,7 +41,7 @@ const OOM_SCORE = 500;
 /** How long to wait for what a dead cell had written: a process that left its group may keep the pipe open. */
 const OUTPUT_GRACE_MS = 1_000;
 const MESSAGES_GRACE_MS = 10_000;
-const CLOSED_GRACE_MS = 1_000;
+const CLOSED_GRACE_MS = 3_000;
 
 /** A cell's process, with its socket and its raw output. It runs in a process group of its own. */
 export class CellProcess {

@@ -208,22 +208,27 @@ Deno.test("a limit is the fault of the only plugin in the cell, and of none wher
   assert.equal(exit.message, "plugin file-tail 1.0.0: memory limit exceeded: 1.2 GiB of 1 GiB");
 });
 
-Deno.test("what a cell says before it ends itself is taken from its words", () => {
-  const exit = verdict({
-    status: { code: 70, signal: null },
-    failure: {
-      pipeline: "web",
-      component: "archive",
-      plugin: "gzip-archive",
-      call: "create",
-      code: "CreateFailed",
-      message: 'Cannot open "/archive"',
-    },
-  });
-  assert.equal(exit.culprit, "gzip-archive 1.2.0");
-  assert.deepEqual([exit.component, exit.call, exit.reason], ["archive", "create", "fatal"]);
-  assert.equal(
-    exit.message,
-    'plugin gzip-archive 1.2.0 failed in create of web.archive: Cannot open "/archive"',
-  );
+Deno.test("what a cell says before it ends itself is taken from its words, also when it ends slowly", () => {
+  const failure = {
+    pipeline: "web",
+    component: "archive",
+    plugin: "gzip-archive",
+    call: "create",
+    code: "CreateFailed",
+    message: 'Cannot open "/archive"',
+  } as const;
+  const slow = { reason: "protocol", message: "cell closed its connection and went on" } as const;
+  for (
+    const exit of [
+      verdict({ status: { code: 70, signal: null }, failure }),
+      verdict({ status: { code: 137, signal: "SIGKILL" }, failure, killed: slow }),
+    ]
+  ) {
+    assert.equal(exit.culprit, "gzip-archive 1.2.0");
+    assert.deepEqual([exit.component, exit.call, exit.reason], ["archive", "create", "fatal"]);
+    assert.equal(
+      exit.message,
+      'plugin gzip-archive 1.2.0 failed in create of web.archive: Cannot open "/archive"',
+    );
+  }
 });
