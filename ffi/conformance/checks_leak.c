@@ -112,7 +112,9 @@ static void check_leak_memory(void) {
   a = run_orders(world, &state, &lives);
   b = run_orders(world, &state, &lives);
   allocated = growth(c.allocated, a.allocated, b.allocated);
-  if (allocated >= 1024) fail("%u lives in all orders of calls leave %lld bytes allocated", lives, (long long)allocated);
+  /* Go's runtime starts threads when it likes to, and each has some memory of the C library's. */
+  if (allocated >= (is_go ? 16384 : 1024))
+    fail("%u lives in all orders of calls leave %lld bytes allocated", lives, (long long)allocated);
   note("twice %u lives in %d orders", lives, ORDERS);
 }
 
