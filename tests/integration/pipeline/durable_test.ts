@@ -1,27 +1,18 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { PipelineStore } from "../../../src/store/pipeline_store.ts";
 import { PLUGINS } from "../../fixtures/build.ts";
 import { type Busbar, withBusbar } from "../../support/busbar.ts";
 import { PROJECT } from "../../support/c_program.ts";
 import {
   collect,
   collected,
+  look,
   numbers,
   sequences,
   upTo,
   withFolder,
   withPipelines,
 } from "./support.ts";
-
-function look<T>(path: string, action: (store: PipelineStore) => T): T {
-  const store = PipelineStore.open(path);
-  try {
-    return action(store);
-  } finally {
-    store.close();
-  }
-}
 
 Deno.test("an event that keeps killing cells ends among the dead letters, and its neighbours do not", () =>
   withFolder(async (folder) => {

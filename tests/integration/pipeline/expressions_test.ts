@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { PipelineStore } from "../../../src/store/pipeline_store.ts";
 import { fixture, PLUGINS } from "../../fixtures/build.ts";
 import { withBusbar } from "../../support/busbar.ts";
 import {
   collect,
   collected,
+  look,
   metric,
   numbers,
   recorderOf,
@@ -23,15 +23,6 @@ const builtin = (name: string, from: string, config: Record<string, unknown>) =>
 });
 /** The number that is the payload of an event of `probe/numbers`. */
 const NUMBER = 'int(text.extract("^[0-9]+"))';
-
-function look<T>(path: string, action: (store: PipelineStore) => T): T {
-  const store = PipelineStore.open(path);
-  try {
-    return action(store);
-  } finally {
-    store.close();
-  }
-}
 
 Deno.test("processors of expressions sort, change and thin out what flows between native ones", () =>
   withFolder(async (folder) => {

@@ -11,6 +11,7 @@ import {
   type BusbarOutput,
   withBusbar,
 } from "../../support/busbar.ts";
+import { PipelineStore } from "../../../src/store/pipeline_store.ts";
 
 /** An event as `probe/collect` wrote it down. */
 export interface Collected {
@@ -144,4 +145,14 @@ export function pass(from: string[], config: Record<string, unknown> = {}) {
 /** Reaction `probe/collect`. */
 export function collect(from: string[], config: Record<string, unknown> = {}) {
   return { use: "probe/collect", from, config };
+}
+
+/** What `action` finds in the store of a pipeline. */
+export function look<T>(path: string, action: (store: PipelineStore) => T): T {
+  const store = PipelineStore.open(path);
+  try {
+    return action(store);
+  } finally {
+    store.close();
+  }
 }
